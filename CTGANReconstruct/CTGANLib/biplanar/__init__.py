@@ -1,0 +1,1 @@
+"""Two radiographs to a CT."""

@@ -1,0 +1,1 @@
+"""The command line: one file a task. Each has HELP, add_arguments(parser) and run(arguments, progress) -> result."""

@@ -1,0 +1,1 @@
+"""Geometry, attenuation, projection, and the files that hold volumes and radiographs."""

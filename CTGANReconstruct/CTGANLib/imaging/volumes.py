@@ -1,0 +1,178 @@
+"""CT volumes: arrays with a place in the patient, and the files that hold them.
+
+Here, and only here, volumes cross between RAS (ours) and LPS (DICOM and ITK).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import UserError
+from ..files import staged
+from .attenuation import HU_MIN
+from .geometry import Grid
+
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxel values and where they are.
+
+    Attributes:
+        array: values [k, j, i]; a CT is in HU.
+        grid: the voxels in patient RAS, mm.
+    """
+
+    array: np.ndarray
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.array.shape != self.grid.shape:
+            raise ValueError(f"The array's shape {self.array.shape} is not the grid's {self.grid.shape}.")
+
+    @classmethod
+    def from_image(cls, image: sitk.Image) -> "Volume":
+        """A SimpleITK image (LPS) as a volume (RAS)."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+        matrix[:3, 3] = image.GetOrigin()
+        array = sitk.GetArrayFromImage(image)
+        return cls(array, Grid(array.shape, _LPS_TO_RAS @ matrix))
+
+    def to_image(self) -> sitk.Image:
+        """This volume (RAS) as a SimpleITK image (LPS)."""
+        image = sitk.GetImageFromArray(self.array)
+        matrix = _LPS_TO_RAS @ self.grid.ijk_to_ras
+        image.SetSpacing(self.grid.spacing.tolist())
+        image.SetDirection((matrix[:3, :3] / self.grid.spacing).ravel().tolist())
+        image.SetOrigin(matrix[:3, 3].tolist())
+        return image
+
+    def resample(self, grid: Grid, outside: float = HU_MIN, nearest: bool = False) -> "Volume":
+        """The values on another grid, linearly interpolated (or ``nearest`` for labels).
+
+        Where the new voxels are larger than the old ones, the values are smoothed first, so that none is passed
+        over. ``outside`` fills what this volume does not cover.
+        """
+        image = self.to_image()
+        interpolator = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
+        if not nearest:
+            image = _smooth_for(image, float(grid.spacing.min()))
+        target = Volume(np.zeros(grid.shape, np.uint8), grid).to_image()
+        resampled = sitk.Resample(image, target, sitk.Transform(), interpolator, outside)
+        return Volume(sitk.GetArrayFromImage(resampled), grid)
+
+
+def _smooth_for(image: sitk.Image, spacing: float) -> sitk.Image:
+    """Gaussian smoothing along the axes that a resampling to ``spacing`` (mm) would undersample."""
+    # The width that turns one voxel's extent into the other's, as in Cardoso et al., MICCAI 2015.
+    image = sitk.Cast(image, sitk.sitkFloat32)
+    for axis, old in enumerate(image.GetSpacing()):
+        variance = (spacing**2 - old**2) / (8 * np.log(2))
+        if variance > 0.01:
+            image = sitk.RecursiveGaussian(image, float(np.sqrt(variance)), direction=axis)
+    return image
+
+
+def read_volume(path: str | os.PathLike) -> Volume:
+    """Read a CT in HU from a DICOM series (its folder), NIfTI, NRRD, or MHA/MHD.
+
+    Returns:
+        The CT as int16 or float32 [k, j, i], in RAS mm.
+
+    Raises:
+        UserError: the file is missing, damaged, not a CT, not 3D, or not in HU.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"There is no file or folder {path}.", "Check the name.")
+    image = _read_series(path) if path.is_dir() else _read_file(path)
+    _check_image(image, path)
+    volume = Volume.from_image(image)
+    check_hu(volume.array, str(path))
+    return volume
+
+
+def write_volume(volume: Volume, path: str | os.PathLike) -> None:
+    """Write NIfTI, NRRD or MHA, compressed, as the file name's ending says. The file appears complete or not at all.
+
+    Raises:
+        UserError: the place cannot be written, or the ending is not known.
+    """
+    with staged(path) as temporary:
+        write_image(volume.to_image(), temporary)
+
+
+def write_image(image: sitk.Image, path: Path) -> None:
+    """``sitk.WriteImage`` with one clear sentence when it fails."""
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise UserError(
+            f"Cannot write a volume as {''.join(path.suffixes)}.", "Use .nrrd, .nii.gz or .mha, and check the disk."
+        ) from error
+
+
+def check_hu(array: np.ndarray, name: str) -> None:
+    """Check that values can be CT numbers.
+
+    Raises:
+        UserError: values are not finite, all the same, or not in HU.
+    """
+    if not np.isfinite(array).all():
+        raise UserError(f"{name} holds values that are not numbers.", "Export the CT again.")
+    low, high = float(array.min()), float(array.max())
+    if low == high:
+        raise UserError(f"{name} is empty: all its values are {low:g}.", "Choose a CT.")
+    if low > -200 or high < -200 or high - low < 300 or high > 100_000:
+        raise UserError(
+            f"{name} is not in Hounsfield units: its values reach from {low:g} to {high:g}.",
+            "Choose a CT whose air is near -1000 HU.",
+        )
+
+
+def _read_file(path: Path) -> sitk.Image:
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise UserError(
+            f"{path} cannot be read as an image.",
+            "It may be damaged, or not a DICOM, NIfTI, NRRD or MHA file. Export it again.",
+        ) from error
+    if image.HasMetaDataKey("0008|0060"):
+        raise UserError(f"{path} is one DICOM file.", "Choose the folder that holds the whole CT series.")
+    return image
+
+
+def _read_series(folder: Path) -> sitk.Image:
+    """The CT series with most slices in a folder of DICOM files."""
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    names = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in series]
+    if not names:
+        raise UserError(f"{folder} holds no DICOM series.", "Choose the folder with the slices of one CT.")
+    ct_series = [files for files in names if _modality(files[0]) == "CT"]
+    if not ct_series:
+        raise UserError(f"{folder} holds DICOM files of {_modality(names[0][0])}, not CT.", "Choose a CT series.")
+    try:
+        return sitk.ReadImage(max(ct_series, key=len))
+    except RuntimeError as error:
+        raise UserError(f"The DICOM series in {folder} cannot be read.", "Export it again.") from error
+
+
+def _modality(file: str) -> str:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(file)
+    reader.ReadImageInformation()
+    return reader.GetMetaData("0008|0060").strip() if reader.HasMetaDataKey("0008|0060") else "unknown modality"
+
+
+def _check_image(image: sitk.Image, path: Path) -> None:
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise UserError(f"{path} is a color picture.", "Choose a CT.")
+    if image.GetDimension() != 3 or min(image.GetSize()) < 2:
+        size = " x ".join(map(str, image.GetSize()))
+        raise UserError(f"{path} is not a 3D volume but {size} pixels.", "Choose a 3D CT.")

@@ -1,0 +1,1 @@
+"""What all recipes share: data sets, the training loop, metrics and evaluation."""
