@@ -37,7 +37,7 @@ def _interrupt() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="CTGANLib", description="CTGAN for 3D Slicer: the backend. Not for diagnosis.")
+    parser = argparse.ArgumentParser(prog="CTGANLib", description="CTGAN for 3D Slicer. Not for diagnosis.")
     tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK")
     for task in TASKS:
         command = importlib.import_module(f".commands.{task}", __package__)

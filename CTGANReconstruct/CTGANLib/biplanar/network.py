@@ -6,7 +6,7 @@ from monai.networks.nets import PatchDiscriminator
 from torch import nn
 from torch.nn import functional as F
 
-from ..imaging.geometry import Grid
+from ..imaging.geometry import Acquisition, Grid
 from ..imaging.standardize import STANDARD_SIZE, STANDARD_SPACING
 
 # The sizes of the feature volumes, coarse to fine, in the standard cube of 320 mm.
@@ -28,6 +28,7 @@ class BiplanarGenerator(nn.Module):
         self, channels_2d: tuple[int, ...] = (16, 48, 96, 160), channels_3d: tuple[int, ...] = (8, 32, 64, 128)
     ) -> None:
         super().__init__()
+        self.channels_2d, self.channels_3d = tuple(channels_2d), tuple(channels_3d)
         self.encoder = RadiographEncoder(channels_2d)
         coarse_to_fine = list(zip(LEVELS, channels_2d[::-1], channels_3d[::-1], strict=True))
         self.levels = nn.ModuleList()
@@ -70,7 +71,8 @@ class RadiographEncoder(nn.Module):
         self.stages = nn.ModuleList()
         before = channels[0]
         for width in channels:
-            self.stages.append(nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(before, width, 3, padding=1), Residual(width, 2)))
+            widen = nn.Conv2d(before, width, 3, padding=1)
+            self.stages.append(nn.Sequential(nn.AvgPool2d(2), widen, Residual(width, 2)))
             before = width
 
     def forward(self, radiographs: torch.Tensor) -> list[torch.Tensor]:
@@ -154,11 +156,11 @@ def lift(features: torch.Tensor, cameras: torch.Tensor, points: torch.Tensor) ->
     return sampled[..., 0].unflatten(0, (batch, views)).unflatten(-1, points.shape[:3]).to(features.dtype)
 
 
-def camera_matrix(acquisition) -> np.ndarray:
-    """3×4 matrix from mm along R, A, S from the isocenter to picture coordinates in [−1, 1] (times depth)."""
+def camera_matrix(acquisition: Acquisition, center: tuple[float, float, float] = (0, 0, 0)) -> np.ndarray:
+    """3×4 matrix from mm along R, A, S from ``center`` (RAS) to picture coordinates in [−1, 1] (times depth)."""
     rows, columns = acquisition.detector_shape
     matrix = acquisition.projection_matrix.copy()
-    matrix[:, 3] += matrix[:, :3] @ np.asarray(acquisition.isocenter)
+    matrix[:, 3] += matrix[:, :3] @ np.asarray(center)
     matrix[0] = (2 * matrix[0] + matrix[2]) / columns - matrix[2]
     matrix[1] = (2 * matrix[1] + matrix[2]) / rows - matrix[2]
     return matrix

@@ -1,4 +1,4 @@
-"""How the biplanar generator learns: radiographs projected on the fly, half resolution first, then full, then the GAN."""
+"""How the biplanar generator learns: projecting on the fly, half resolution first, then full, then with the GAN."""
 
 import copy
 import math
@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from ..imaging.attenuation import hu_to_attenuation, hu_to_unit, unit_to_hu
 from ..imaging.geometry import Acquisition, Grid, View
 from ..imaging.projection import ConeBeamProjector
-from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING
+from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING, standard_cube
 from ..training.augmentation import deform, recolor, restyle, uniform
 from .network import BiplanarGenerator, camera_matrix, channels_last, discriminator, lift
 from .radiographs import standardize_radiographs
@@ -144,12 +144,6 @@ class _PatchJudge:
         return torch.cat([2 * volume[(..., *self._place)] - 1, self._condition], 1)
 
 
-def standard_cube(field: torch.Tensor) -> torch.Tensor:
-    """The 128³ voxels that are reconstructed, of the 160³ that the radiographs see."""
-    margin = (FIELD_SIZE - STANDARD_SIZE) // 2
-    return field[..., margin:-margin, margin:-margin, margin:-margin]
-
-
 def mean_volume(data: Dataset) -> torch.Tensor:
     """Mean of the training CTs in units of the HU window, [1, 128, 128, 128], exact in half precision."""
     total = sum(hu_to_unit(standard_cube(data[index])) for index in range(len(data)))
@@ -173,7 +167,9 @@ def projection_loss(predicted: torch.Tensor, target: torch.Tensor, acquisitions:
     return torch.cat(projections, 1).abs().mean()
 
 
-def _descend(optimizer: torch.optim.Optimizer, network: nn.Module, loss: torch.Tensor, rate: float | None = None) -> None:
+def _descend(
+    optimizer: torch.optim.Optimizer, network: nn.Module, loss: torch.Tensor, rate: float | None = None
+) -> None:
     if rate is not None:
         for group in optimizer.param_groups:
             group["lr"] = rate

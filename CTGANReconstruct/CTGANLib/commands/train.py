@@ -7,44 +7,55 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..events import Progress
-from ..device import best_device
 from ..files import staged
+from .arguments import add_data, add_device
 
 HELP = "train a model on a folder of CTs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", required=True, choices=["biplanar"], help="what to learn")
-    parser.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="CTs, with or without MANIFEST.tsv")
+    add_data(parser)
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FOLDER", help="run folder; a checkpoint in it is resumed"
     )
     parser.add_argument("--steps", type=int, help="optimizer steps in all")
     parser.add_argument("--batch", type=int, dest="batch_size", help="patients a step")
     parser.add_argument("--seed", type=int, help="of everything random")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
+    add_device(parser)
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> dict:
+    from ..biplanar.evaluate import evaluate
+    from ..biplanar.publish import publish
     from ..biplanar.recipe import BiplanarRecipe, BiplanarSettings
+    from ..biplanar.reconstruct import Reconstructor
+    from ..device import choose_device
     from ..training.datasets import check_patients, find_cases
+    from ..training.evaluation import summarize
     from ..training.loop import train
     from ..training.preparation import PreparedVolumes, prepare
 
     cases = find_cases(arguments.data)
     check_patients(cases)
     files, left_out = prepare(
-        [case for case in cases if case.role == "train"],
+        [case for case in cases if case.role in ("train", "test")],
         arguments.out / "prepared",
         lambda fraction, message: progress(0.05 * fraction, message),
     )
-    if not files:
+    trained_on = [case for case in cases if case.role == "train" and case.name in files]
+    if not trained_on:
         raise UserError("No CT is left to train on.", " ".join(left_out.values()))
-    data = PreparedVolumes(files)
-    settings = _settings(BiplanarSettings, arguments)
-    recipe = BiplanarRecipe(settings, data, arguments.device if arguments.device != "auto" else best_device())
-    train(recipe, data, arguments.out, settings.seed, lambda f, m: progress(0.05 + 0.95 * f, m))
-    return {}
+    training = [files[case.name] for case in trained_on]
+    device, settings = choose_device(arguments.device), _settings(BiplanarSettings, arguments)
+    data = PreparedVolumes(training)
+    recipe = BiplanarRecipe(settings, data, device)
+    seconds = train(recipe, data, arguments.out, settings.seed, lambda f, m: progress(0.05 + 0.85 * f, m))
+    tested = {case.name: files[case.name] for case in cases if case.role == "test" and case.name in files}
+    network = recipe.average
+    scores = evaluate(Reconstructor(network, device), tested, training, lambda f, m: progress(0.9 + 0.1 * f, m))
+    model = publish(arguments.out / "model", network, settings, trained_on, scores, seconds / 3600, device)
+    return {"model": str(model.folder), "metrics": summarize(scores), "left_out": left_out}
 
 
 def _settings(kind: type, arguments: argparse.Namespace):

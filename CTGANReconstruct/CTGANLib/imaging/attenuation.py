@@ -1,4 +1,4 @@
-"""Hounsfield units, attenuation coefficients and the scale the networks see. Works on numpy arrays and torch tensors."""
+"""Hounsfield units, attenuation coefficients and the scale of the networks, for numpy arrays and torch tensors."""
 
 # Linear attenuation coefficients in 1/mm near 70 keV, the mean energy of a chest radiograph's beam
 # (NIST XCOM; bone is cortical bone and stands at 1000 HU on the bilinear scale).

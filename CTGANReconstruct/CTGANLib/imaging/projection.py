@@ -4,7 +4,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from .geometry import Acquisition, Grid
+from ..errors import UserError
+from .attenuation import hu_to_attenuation
+from .geometry import Acquisition, Grid, View
+from .radiographs import Radiograph
+from .standardize import find_body, upright, without_table
+from .volumes import Volume
 
 
 class ConeBeamProjector(nn.Module):
@@ -80,6 +85,71 @@ class ConeBeamProjector(nn.Module):
         down = (self._row_weights.to(image.dtype).mT @ weighted).unflatten(1, (len(self._column_weights), -1))
         slabs = down @ self._column_weights.to(image.dtype).mT
         return slabs.permute(tuple(np.argsort(self._array_order)))[:, None]
+
+
+def project(volume: Volume, acquisition: Acquisition) -> Radiograph:
+    """The line integrals of a CT in HU as a radiograph.
+
+    Raises:
+        UserError: the acquisition cannot see the volume.
+    """
+    try:
+        projector = ConeBeamProjector(volume.grid, acquisition)
+    except ValueError as error:
+        raise UserError(str(error), "Change the acquisition.") from error
+    with torch.inference_mode():
+        attenuation = hu_to_attenuation(torch.from_numpy(volume.array.astype(np.float32)))
+        return Radiograph(projector(attenuation[None, None])[0, 0].numpy(), acquisition)
+
+
+def project_views(
+    volume: Volume,
+    views: list[View | str],
+    detector_size: int = 512,
+    *,
+    source_to_detector_distance: float = Acquisition.source_to_detector_distance,
+    source_to_isocenter_distance: float | None = None,
+    pixel_spacing: float | None = None,
+) -> list[Radiograph]:
+    """Radiographs of the patient in a CT in HU, the table removed, the middle of the thorax in the isocenter.
+
+    Args:
+        volume: any grid and directions.
+        views: for each a radiograph.
+        detector_size: rows and columns.
+        source_to_detector_distance: mm.
+        source_to_isocenter_distance: mm; without it the isocenter is 200 mm before the detector.
+        pixel_spacing: mm; without it the detector is 430 mm wide.
+
+    Raises:
+        UserError: there is no body in the CT, or the acquisition cannot be.
+    """
+    body, center = find_body(volume)
+    patient = without_table(_upright(volume), body)
+    spacing = pixel_spacing or 430 / detector_size
+    try:
+        acquisitions = [
+            Acquisition(
+                View(view),
+                source_to_detector_distance,
+                source_to_isocenter_distance or source_to_detector_distance - 200,
+                (detector_size, detector_size),
+                (spacing, spacing),
+                center,
+            )
+            for view in views
+        ]
+    except ValueError as error:
+        raise UserError(str(error), "Give the right distances and pixel spacing in mm.") from error
+    return [project(patient, acquisition) for acquisition in acquisitions]
+
+
+def _upright(volume: Volume) -> Volume:
+    """The volume itself if its axes lie along R, A and S, else resampled so that they do."""
+    alignment = np.abs(volume.grid.directions)
+    if np.allclose(alignment, alignment.round(), atol=1e-6):
+        return volume
+    return volume.resample(upright(volume.grid, float(volume.grid.spacing.min())))
 
 
 def _hat_weights(pixels: np.ndarray, voxels: np.ndarray, demagnification: np.ndarray) -> torch.Tensor:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from pydicom.dataset import Dataset
 
 from ..errors import UserError
 from ..files import staged
 from .attenuation import HU_MIN
 from .geometry import Grid
+from .images import read_image, read_tags, write_image
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -107,16 +109,6 @@ def write_volume(volume: Volume, path: str | os.PathLike) -> None:
         write_image(volume.to_image(), temporary)
 
 
-def write_image(image: sitk.Image, path: Path) -> None:
-    """``sitk.WriteImage`` with one clear sentence when it fails."""
-    try:
-        sitk.WriteImage(image, str(path), useCompression=True)
-    except RuntimeError as error:
-        raise UserError(
-            f"Cannot write a volume as {''.join(path.suffixes)}.", "Use .nrrd, .nii.gz or .mha, and check the disk."
-        ) from error
-
-
 def check_hu(array: np.ndarray, name: str) -> None:
     """Check that values can be CT numbers.
 
@@ -136,13 +128,7 @@ def check_hu(array: np.ndarray, name: str) -> None:
 
 
 def _read_file(path: Path) -> sitk.Image:
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise UserError(
-            f"{path} cannot be read as an image.",
-            "It may be damaged, or not a DICOM, NIfTI, NRRD or MHA file. Export it again.",
-        ) from error
+    image = read_image(path)
     if image.HasMetaDataKey("0008|0060"):
         raise UserError(f"{path} is one DICOM file.", "Choose the folder that holds the whole CT series.")
     return image
@@ -157,10 +143,25 @@ def _read_series(folder: Path) -> sitk.Image:
     ct_series = [files for files in names if _modality(files[0]) == "CT"]
     if not ct_series:
         raise UserError(f"{folder} holds DICOM files of {_modality(names[0][0])}, not CT.", "Choose a CT series.")
+    files = max(ct_series, key=len)
+    _check_slices([read_tags(Path(file)) for file in files], folder)
     try:
-        return sitk.ReadImage(max(ct_series, key=len))
+        return sitk.ReadImage(files)
     except RuntimeError as error:
         raise UserError(f"The DICOM series in {folder} cannot be read.", "Export it again.") from error
+
+
+def _check_slices(slices: list[Dataset], folder: Path) -> None:
+    """Check that the slices of a series, in their order, stand at even distances; ITK would misplace the others."""
+    positions = np.array([tags.get("ImagePositionPatient", [np.nan] * 3) for tags in slices], float)
+    if len(slices) < 3 or not np.isfinite(positions).all():
+        return
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    if np.abs(steps - np.median(steps)).max() > 0.2 * np.median(steps):
+        raise UserError(
+            f"The slices of the CT in {folder} stand {steps.min():.3g} to {steps.max():.3g} mm apart.",
+            "Some are missing or belong to another series; export one whole series.",
+        )
 
 
 def _modality(file: str) -> str:

@@ -28,7 +28,8 @@ def deform(hu: torch.Tensor, spacing: float, shift: float = 20.0, elastic: float
     batch, size, device = len(hu), hu.shape[-1], hu.device
     half_extent = spacing * size / 2
     matrix = _rotation(uniform(-10, 10, batch, 3, device=device) * math.pi / 180)
-    matrix = matrix / (uniform(0.92, 1.08, batch, 1, 1, device=device) * uniform(0.93, 1.07, batch, 3, 1, device=device))
+    scale = uniform(0.92, 1.08, batch, 1, 1, device=device) * uniform(0.93, 1.07, batch, 3, 1, device=device)
+    matrix = matrix / scale
     offset = uniform(-shift, shift, batch, 3, 1, device=device) / half_extent
     grid = F.affine_grid(torch.cat([matrix, offset], 2), list(hu.shape), align_corners=False)
     # Independent displacements every 80 mm or so, cubic in effect by two linear steps.
@@ -48,8 +49,7 @@ def _rotation(angles: torch.Tensor) -> torch.Tensor:
 
 def recolor(hu: torch.Tensor) -> torch.Tensor:
     """Other scanners, contrast and calcification: lung ±60 HU, soft tissue ±20 HU, bone × 0.8 to 1.2."""
-    lung, soft = uniform(-60, 60, len(hu), 1, 1, 1, 1, device=hu.device), uniform(-20, 20, len(hu), 1, 1, 1, 1, device=hu.device)
-    bone = uniform(-0.2, 0.2, len(hu), 1, 1, 1, 1, device=hu.device)
+    lung, soft, bone = (uniform(-n, n, len(hu), 1, 1, 1, 1, device=hu.device) for n in (60, 20, 0.2))
     in_lung = torch.sigmoid((-500 - hu) / 50) * (hu > -1000)
     in_soft = torch.sigmoid((hu + 300) / 50)
     return hu + lung * in_lung + soft * in_soft + bone * (hu - 150).clip(0)

@@ -40,19 +40,22 @@ def train(
     seed: int = 0,
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
-) -> None:
+) -> float:
     """Run a recipe to its last step, resuming the checkpoint that ``folder`` holds, if any.
 
     Every step draws its batch and its random numbers from (seed, step) alone, so a resumed run continues as if it had
     never stopped. ``folder`` receives ``checkpoint.pt`` every two minutes and ``losses.jsonl``, a line a step.
+
+    Returns:
+        Seconds spent on all steps, those before a resume included.
 
     Raises:
         UserError: the checkpoint is damaged or the losses are no longer numbers.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    first = _resume(recipe, folder / CHECKPOINT)
-    saved = clock()
+    first, spent = _resume(recipe, folder / CHECKPOINT)
+    saved = begin = clock() - spent
     with _losses_from(folder / "losses.jsonl", first) as log:
         for number in range(first, recipe.steps):
             torch.manual_seed(hash((seed, number)) % 2**63)
@@ -60,15 +63,17 @@ def train(
             losses = recipe.step(number, batch)
             if not all(torch.isfinite(torch.tensor(list(losses.values())))):
                 raise UserError(
-                    f"Training diverged at step {number}.", "Start again from the checkpoint with a lower learning rate."
+                    f"Training diverged at step {number}.", "Start again with a lower learning rate."
                 )
             log.write(json.dumps({"step": number, **losses}) + "\n")
             progress((number + 1) / recipe.steps, " ".join(f"{name} {value:.4f}" for name, value in losses.items()))
             if clock() - saved > _CHECKPOINT_SECONDS:
                 log.flush()
-                _save(recipe, number + 1, folder / CHECKPOINT)
                 saved = clock()
-    _save(recipe, recipe.steps, folder / CHECKPOINT)
+                _save(recipe, number + 1, saved - begin, folder / CHECKPOINT)
+    spent = clock() - begin
+    _save(recipe, recipe.steps, spent, folder / CHECKPOINT)
+    return spent
 
 
 def _draw(count: int, batch_size: int, seed: int, number: int) -> list[int]:
@@ -82,19 +87,19 @@ def _permutation(count: int, seed: int, epoch: int) -> list[int]:
     return torch.randperm(count, generator=generator).tolist()
 
 
-def _save(recipe: Recipe, step: int, path: Path) -> None:
+def _save(recipe: Recipe, step: int, seconds: float, path: Path) -> None:
     with staged(path) as temporary:
-        torch.save({"step": step, "recipe": recipe.state_dict()}, temporary)
+        torch.save({"step": step, "seconds": seconds, "recipe": recipe.state_dict()}, temporary)
 
 
-def _resume(recipe: Recipe, path: Path) -> int:
-    """Load a checkpoint if there is one; return the step to go on with."""
+def _resume(recipe: Recipe, path: Path) -> tuple[int, float]:
+    """Load a checkpoint if there is one; return the step to go on with and the seconds spent before."""
     if not path.exists():
-        return 0
+        return 0, 0.0
     try:
         state = torch.load(path, weights_only=True)
         recipe.load_state_dict(state["recipe"])
-        return state["step"]
+        return state["step"], state["seconds"]
     except Exception as error:
         raise UserError(
             f"The checkpoint {path} cannot be resumed.", "It is damaged or of another recipe; choose another folder."

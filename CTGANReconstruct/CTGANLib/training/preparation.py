@@ -17,17 +17,19 @@ from .datasets import Case
 _VERSION = f"1 {FIELD_SIZE} {STANDARD_SPACING}"
 
 
-def prepare(cases: list[Case], cache: str | Path, progress: Progress = silent) -> tuple[list[Path], dict[str, str]]:
+def prepare(
+    cases: list[Case], cache: str | Path, progress: Progress = silent
+) -> tuple[dict[str, Path], dict[str, str]]:
     """Standardize CTs into a cache folder: int16 HU [160, 160, 160] at 2.5 mm, table removed, body centered.
 
     Returns:
-        The prepared files, and for each case left out its name and the reason.
+        The prepared file of each case by its name, and for each case left out its name and the reason.
     """
-    prepared, left_out = [], {}
+    prepared, left_out = {}, {}
     for number, case in enumerate(cases):
         progress(number / len(cases), f"Preparing {case.name}")
         try:
-            prepared.append(_prepare(case, Path(cache)))
+            prepared[case.name] = _prepare(case, Path(cache))
         except UserError as error:
             left_out[case.name] = str(error)
     return prepared, left_out
@@ -42,12 +44,20 @@ def _prepare(case: Case, cache: Path) -> Path:
     return target
 
 
+def reason_to_leave_out(case: Case) -> str:
+    """Why a case cannot be prepared; empty if it can."""
+    try:
+        standardize(read_volume(case.path))
+    except UserError as error:
+        return str(error)
+    return ""
+
+
 def content_hash(path: Path) -> str:
     """Hash of a file, or of all files of a folder, and of the way of preparing it."""
     digest = hashlib.sha256(_VERSION.encode())
     for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:32]
 
 

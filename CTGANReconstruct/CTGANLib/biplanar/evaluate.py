@@ -1,0 +1,93 @@
+"""Scores of a biplanar model on patients it has not seen, beside what is known without looking at the radiographs."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..events import Progress, silent
+from ..imaging.attenuation import HU_MIN
+from ..imaging.geometry import Acquisition, Grid, View
+from ..imaging.projection import project
+from ..imaging.radiographs import Radiograph
+from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING, standard_cube
+from ..imaging.volumes import Volume
+from ..segmentation.labels import BONE, LEFT_LUNG, RIGHT_LUNG
+from ..segmentation.segment import segment, structure
+from ..training.metrics import dice, mae_hu, psnr_true, psnr_x2ct, ssim_3d, ssim_x2ct
+from .radiographs import standardize_radiographs
+from .reconstruct import Reconstructor, reproject, reprojection_errors
+
+VIEWS = (View.PA, View.LLAT)
+
+
+def evaluate(
+    reconstructor: Reconstructor,
+    cases: dict[str, Path],
+    training: list[Path],
+    progress: Progress = silent,
+) -> list[dict]:
+    """Score the model and its baselines on prepared CTs (see ``training.preparation``).
+
+    Args:
+        reconstructor: the model.
+        cases: name and prepared file of each case.
+        training: prepared files of the training cases, for the nearest-training-volume baseline; may be empty.
+
+    Returns:
+        A row for each case and method (``ours``, ``mean volume``, ``nearest training volume``), with
+        ``psnr_x2ct``, ``psnr_true`` (dB), ``ssim_x2ct``, ``ssim``, ``mae_hu`` (in the body), ``lung_dice``,
+        ``bone_dice``, ``nrmse`` and ``ncc`` of the re-projections (mean of both views) and ``seconds``.
+    """
+    pictures = [_pictures(_radiographs(_field(path))) for path in training]
+    rows = []
+    for number, (name, path) in enumerate(cases.items()):
+        progress(number / len(cases), f"Scoring {name}")
+        field = _field(path)
+        radiographs = _radiographs(field)
+        result = reconstructor(*radiographs)
+        volumes = {"ours": result.volume.array, "mean volume": reconstructor.mean_hu}
+        if training:
+            own = _pictures(radiographs)
+            nearest = int(np.argmin([float(((own - other) ** 2).mean()) for other in pictures]))
+            volumes["nearest training volume"] = standard_cube(np.load(training[nearest]))
+        for method, hu in volumes.items():
+            seconds = result.model_seconds if method == "ours" else 0.0
+            rows.append({"case": name, "method": method, **score(hu, field, radiographs), "seconds": seconds})
+    return rows
+
+
+def score(hu: np.ndarray, field: Volume, radiographs: tuple[Radiograph, ...]) -> dict[str, float]:
+    """Every metric of one reconstruction (HU [128, 128, 128]) against the true CT of its field of view."""
+    true = standard_cube(field.array)
+    grid = Grid.centered((STANDARD_SIZE,) * 3, STANDARD_SPACING)
+    labels, true_labels = (segment(Volume(array, grid)) for array in (hu, true))
+    volume = Volume(hu, grid)
+    errors = reprojection_errors(volume, radiographs, reproject(volume, radiographs))
+    return {
+        "psnr_x2ct": psnr_x2ct(hu, true),
+        "psnr_true": psnr_true(hu, true),
+        "ssim_x2ct": ssim_x2ct(hu, true),
+        "ssim": ssim_3d(hu, true),
+        "mae_hu": mae_hu(hu, true, true > HU_MIN),
+        "lung_dice": float(np.mean([_dice(labels, true_labels, lung) for lung in (RIGHT_LUNG, LEFT_LUNG)])),
+        "bone_dice": _dice(labels, true_labels, BONE),
+        "nrmse": float(np.mean([error["nrmse"] for error in errors])),
+        "ncc": float(np.mean([error["ncc"] for error in errors])),
+    }
+
+
+def _dice(labels: Volume, true_labels: Volume, label) -> float:
+    return dice(structure(labels, label), structure(true_labels, label))
+
+
+def _field(path: Path) -> Volume:
+    return Volume(np.load(path), Grid.centered((FIELD_SIZE,) * 3, STANDARD_SPACING))
+
+
+def _radiographs(field: Volume) -> tuple[Radiograph, ...]:
+    return tuple(project(field, Acquisition(view)) for view in VIEWS)
+
+
+def _pictures(radiographs: tuple[Radiograph, ...]) -> torch.Tensor:
+    return standardize_radiographs(torch.from_numpy(np.stack([r.array for r in radiographs]))[None])

@@ -1,0 +1,60 @@
+"""``reconstruct``: two radiographs to a CT."""
+
+import argparse
+from pathlib import Path
+
+from ..events import Progress
+from ..files import staged_all
+from .arguments import add_device, add_distances, add_model, chosen_model, given_distances
+
+HELP = "make a CT from a frontal and a lateral radiograph"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pa", required=True, type=Path, metavar="FILE", help="frontal radiograph")
+    parser.add_argument("--lateral", required=True, type=Path, metavar="FILE", help="lateral radiograph")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="CT: .nrrd, .nii.gz or .mha")
+    parser.add_argument("--segmentation", type=Path, metavar="FILE", help="also segment the CT: .seg.nrrd")
+    parser.add_argument("--reprojections", type=Path, metavar="FOLDER", help="also its pa.nrrd, lateral.nrrd")
+    parser.add_argument("--pa-view", default="PA", choices=["PA", "AP"])
+    parser.add_argument("--lateral-view", default="LLAT", choices=["LLAT", "RLAT"])
+    add_distances(parser, "the file's tags, or a chest stand's")
+    add_model(parser)
+    add_device(parser)
+
+
+def run(arguments: argparse.Namespace, progress: Progress) -> dict:
+    from ..biplanar.reconstruct import Reconstructor
+    from ..device import choose_device, peak_memory_mb
+    from ..imaging.geometry import View
+    from ..imaging.radiographs import read_radiograph, write_radiograph
+    from ..imaging.volumes import write_volume
+    from ..segmentation.files import write_segmentation
+    from ..segmentation.segment import segment
+
+    progress(0.0, "Reading the radiographs")
+    distances = given_distances(arguments)
+    pa = read_radiograph(arguments.pa, View(arguments.pa_view), **distances)
+    lateral = read_radiograph(arguments.lateral, View(arguments.lateral_view), **distances)
+    outputs = (arguments.out, arguments.segmentation, arguments.reprojections)
+    with staged_all(*outputs) as (volume_file, segmentation_file, reprojection_folder):
+        progress(0.1, "Loading the model")
+        reconstructor = Reconstructor.from_model(chosen_model(arguments, "biplanar"), choose_device(arguments.device))
+        result = reconstructor(pa, lateral, lambda fraction, message: progress(0.3 + 0.4 * fraction, message))
+        write_volume(result.volume, volume_file)
+        if segmentation_file:
+            progress(0.7, "Segmenting")
+            write_segmentation(segment(result.volume), segmentation_file)
+        if reprojection_folder:
+            progress(0.95, "Writing the re-projections")
+            for name, radiograph in zip(("pa", "lateral"), result.reprojections, strict=True):
+                write_radiograph(radiograph, reprojection_folder / f"{name}.nrrd")
+    folder = arguments.reprojections
+    return {
+        "volume": str(arguments.out),
+        "segmentation": arguments.segmentation and str(arguments.segmentation),
+        "reprojections": folder and {name: str(folder / f"{name}.nrrd") for name in ("pa", "lateral")},
+        "consistency": dict(zip(("pa", "lateral"), result.consistency, strict=True)),
+        "model_seconds": result.model_seconds,
+        "peak_memory_mb": peak_memory_mb(),
+    }

@@ -1,0 +1,335 @@
+"""Radiographs: pictures whose values grow with attenuation, how they were taken, and the files that hold them."""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import UserError
+from ..files import staged
+from .dicom import anonymous_study, is_dicom, read_dicom, write_dicom
+from .geometry import Acquisition, Grid, View
+from .images import read_image, write_image
+from .pictures import FILM, LINE_INTEGRAL, Picture, gray_array
+from .volumes import Volume
+
+ACQUISITION_KEY = "CTGAN.Acquisition"
+KIND_KEY = "CTGAN.Kind"
+
+# What a picture without geometry is taken for: a chest film, with the patient close to it.
+_LONGER_SIDE = 430.0
+_PATIENT_TO_DETECTOR = Acquisition().source_to_detector_distance - Acquisition().source_to_isocenter_distance
+
+_GIVEN = ("source_to_detector_distance", "source_to_isocenter_distance", "pixel_spacing")
+_SMALLEST_SIDE, _LARGEST_SIDE = 50.0, 1000.0
+_SHORTEST_DISTANCE, _LONGEST_DISTANCE = 300.0, 10_000.0
+_FEWEST_PIXELS = 32
+# Of 44 real and projected pairs none has a lateral above its frontal picture (see mediastinum_ridge).
+_SWAPPED = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Radiograph:
+    """One radiograph as a reader sees it.
+
+    Attributes:
+        array: [rows, columns] float32, growing with attenuation (bone white): the line integral p = -ln(I / I0), or
+            the look of a film within 0 and 1.
+        acquisition: how it was taken.
+        kind: ``"line integral"`` or ``"film"``.
+        view_is_certain: the file itself said which view it is.
+    """
+
+    array: np.ndarray
+    acquisition: Acquisition
+    kind: str = LINE_INTEGRAL
+    view_is_certain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.array.shape != tuple(self.acquisition.detector_shape):
+            raise ValueError(f"The picture's shape {self.array.shape} is not that of the detector.")
+        if self.kind not in (LINE_INTEGRAL, FILM):
+            raise ValueError(f"A radiograph is no {self.kind}.")
+
+
+def read_radiograph(
+    path: str | os.PathLike,
+    view: View,
+    *,
+    source_to_detector_distance: float | None = None,
+    source_to_isocenter_distance: float | None = None,
+    pixel_spacing: float | None = None,
+    keep_view: bool = False,
+) -> Radiograph:
+    """Read a radiograph from DICOM (CR, DX), PNG, JPEG, TIFF (8 or 16 bit), or NIfTI or NRRD of one slice.
+
+    What the caller says overrides what the file says, which overrides the defaults: a longer side of 430 mm, a
+    source 1800 mm from the detector, the isocenter 200 mm before it.
+
+    Args:
+        view: what the picture is wanted as. A file that says PA where AP is wanted, or the other lateral, is believed.
+        source_to_detector_distance: mm.
+        source_to_isocenter_distance: mm.
+        pixel_spacing: of square pixels on the detector, mm.
+        keep_view: believe ``view`` rather than the file.
+
+    Raises:
+        UserError: the file is missing, damaged, no radiograph, of the other view, or its geometry cannot be.
+    """
+    path, view = Path(path), View(view)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a radiograph.", "Choose one file.")
+    if not path.exists():
+        raise UserError(f"There is no file {path}.", "Check the name.")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path} is an empty file.", "Export it again.")
+    picture, acquisition = (read_dicom(path), None) if is_dicom(path) else _read_file(path)
+    told_view = _told_view(picture, acquisition)
+    if told_view is not None and told_view.is_frontal != view.is_frontal:
+        wanted, found = ("frontal", "lateral") if view.is_frontal else ("lateral", "frontal")
+        raise UserError(f"{path} is a {found} radiograph, but a {wanted} one is wanted.", "Exchange the two files.")
+    if told_view is not None and not keep_view:
+        view = told_view
+    _check_values(picture.array, path)
+    spacing = None if pixel_spacing is None else (float(pixel_spacing), float(pixel_spacing))
+    given = dict(zip(_GIVEN, (source_to_detector_distance, source_to_isocenter_distance, spacing), strict=True))
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        if acquisition is None:
+            picture = picture.displayed(view)
+            acquisition = _acquisition(picture, view, given)
+        else:
+            acquisition = replace(acquisition, view=view, **given)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}", "Give the right distances and pixel spacing in mm.") from error
+    _check_geometry(acquisition, path)
+    array = np.ascontiguousarray(picture.array, np.float32)
+    if picture.kind == FILM and (array.min() < 0 or array.max() > 1):
+        array = (array - array.min()) / np.ptp(array)
+    return Radiograph(array, acquisition, picture.kind, told_view is not None)
+
+
+def write_radiograph(radiograph: Radiograph, path: str | os.PathLike, study: dict[str, str] | None = None) -> None:
+    """Write a radiograph; the file appears complete or not at all.
+
+    ``.dcm`` is a DICOM DX object with all of the geometry; ``.nrrd`` a one-slice volume on its detector in patient
+    space, whose key ``CTGAN.Acquisition`` holds the acquisition; ``.png`` only the look, in 16 bit.
+
+    Args:
+        radiograph: the radiograph.
+        path: where to, with one of these endings.
+        study: for DICOM, the attributes of patient and study, from :func:`anonymous_study`.
+
+    Raises:
+        UserError: the place cannot be written, or the ending is not known.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in (".dcm", ".nrrd", ".png"):
+        raise UserError(f"A radiograph cannot be written as {path.name}.", "Use .dcm, .nrrd or .png.")
+    with staged(path) as temporary:
+        if ending == ".dcm":
+            study = anonymous_study() if study is None else study
+            write_dicom(radiograph.array, radiograph.kind, radiograph.acquisition, temporary, study)
+        elif ending == ".nrrd":
+            write_image(_one_slice(radiograph), temporary)
+        else:
+            write_image(sitk.GetImageFromArray(_look(radiograph.array)), temporary)
+
+
+def check_pair(pa: Radiograph, lateral: Radiograph) -> None:
+    """Check that a frontal and a lateral radiograph were not exchanged, nor one picture given twice.
+
+    Files that say their view were checked when they were read. Of the others, only a pair is refused whose "lateral"
+    looks clearly more like a frontal picture than its "PA" does.
+
+    Raises:
+        UserError: the two are exchanged, or the same.
+    """
+    if pa.array.shape == lateral.array.shape and np.array_equal(pa.array, lateral.array):
+        raise UserError("The frontal and the lateral radiograph are the same picture.", "Choose two views.")
+    if pa.view_is_certain or lateral.view_is_certain:
+        return
+    if mediastinum_ridge(lateral.array) - mediastinum_ridge(pa.array) > _SWAPPED:
+        raise UserError(
+            "The frontal and the lateral radiograph seem to be exchanged.",
+            "Exchange the two files, or use files whose tags name the view.",
+        )
+
+
+def mediastinum_ridge(array: np.ndarray) -> float:
+    """How far a bright band, dark on both sides, stands out across the middle of the chest.
+
+    Frontal pictures have one, the mediastinum between the lungs; laterals have the bright parts at the borders.
+
+    Args:
+        array: [rows, columns], growing with attenuation.
+
+    Returns:
+        The height in standard deviations of the profile across the chest: measured 0.7 to 3 for frontal pictures,
+        below 1.3 for laterals, and in each of 44 pairs higher for the frontal one, in 43 of them by 0.8 or more.
+    """
+    low, high = np.percentile(array, [1, 99])
+    body = array > low + 0.15 * (high - low)
+    rows, columns = (np.flatnonzero(body.mean(axis=axis) > 0.1) for axis in (1, 0))
+    if len(rows) < 8 or len(columns) < 8:
+        return 0.0
+    top, height = rows[0], rows[-1] - rows[0]
+    chest = array[top + height // 4 : top + height * 55 // 100, columns[0] : columns[-1] + 1].mean(axis=0)
+    # Some 2 % of the chest's width a point, smoothed by as much, so that ribs and noise do not count.
+    width = len(chest)
+    smooth = np.convolve(np.pad(chest, width // 32, mode="edge"), np.ones(width // 32 * 2 + 1), "valid")
+    profile = np.interp(np.linspace(0, width - 1, 48), np.arange(width), smooth)
+    profile /= max(profile.std(), 1e-6)
+    return max(
+        profile[middle] - max(profile[middle - aside], profile[middle + aside])
+        for middle in range(17, 31)
+        for aside in range(6, 15)
+    )
+
+
+def _read_file(path: Path) -> tuple[Picture, Acquisition | None]:
+    """A picture of any format but DICOM, and its acquisition where the file holds one of ours."""
+    image = read_image(path)
+    if image.HasMetaDataKey("0008|0060"):  # DICOM without the mark of the file format
+        return read_dicom(path), None
+    array = gray_array(image, path)
+    if not image.HasMetaDataKey(ACQUISITION_KEY):
+        placed = path.suffix.lower() in (".nii", ".gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+        return (_placed(image, array) if placed else Picture(array)), None
+    kind = image.GetMetaData(KIND_KEY) if image.HasMetaDataKey(KIND_KEY) else FILM
+    try:
+        acquisition = Acquisition.from_dict(json.loads(image.GetMetaData(ACQUISITION_KEY)))
+        fits = array.shape == acquisition.detector_shape and kind in (FILM, LINE_INTEGRAL)
+        fits = fits and _lies_on(image, acquisition)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise UserError(
+            f"{path} and the acquisition noted in it ({ACQUISITION_KEY}) do not belong together.",
+            "It was changed after it was made; make it again, or remove that note and give the geometry by hand.",
+        )
+    return Picture(array, kind), acquisition
+
+
+def _lies_on(image: sitk.Image, acquisition: Acquisition) -> bool:
+    """Whether an image's axes are those of the detector; a turned or mirrored one would be read wrongly."""
+    if image.GetDimension() != 3:
+        return True
+    expected = Grid((1, *acquisition.detector_shape), acquisition.ijk_to_ras)
+    return np.allclose(Volume.from_image(image).grid.directions, expected.directions, atol=0.01)
+
+
+def _placed(image: sitk.Image, array: np.ndarray) -> Picture:
+    """A picture with spacing and directions of its image, as far as they tell something."""
+    spacing = [image.GetSpacing()[axis] for axis, size in enumerate(image.GetSize()) if size > 1]
+    # 1 mm stands in headers that nobody filled in.
+    pixel_spacing = None if spacing == [1.0, 1.0] else (spacing[1], spacing[0])
+    if image.GetDimension() != 3:
+        return Picture(array, pixel_spacing=pixel_spacing)
+    directions = Volume.from_image(image).grid.directions.T
+    across, down = (directions[axis] for axis, size in enumerate(image.GetSize()) if size > 1)
+    if max(abs(across[2]), abs(down[2])) < 0.7:  # an upright picture has the head on one side; this is a default
+        return Picture(array, pixel_spacing=pixel_spacing)
+    return Picture(array, across=across, down=down, pixel_spacing=pixel_spacing)
+
+
+def _told_view(picture: Picture, acquisition: Acquisition | None) -> View | None:
+    """The view that the file tells, by name or, where it does not name it, by its directions."""
+    if acquisition is not None:
+        return acquisition.view
+    if picture.view is not None or picture.across is None:
+        return picture.view
+    left_right, front_back, _ = np.abs(np.stack([picture.across, picture.down])).max(axis=0)
+    if max(left_right, front_back) < 0.7:
+        return None
+    return View.PA if left_right > front_back else View.LLAT
+
+
+def _acquisition(picture: Picture, view: View, given: dict) -> Acquisition:
+    """What is given, else what the picture tells, else the defaults.
+
+    Raises:
+        ValueError: these contradict each other.
+    """
+    rows, columns = picture.array.shape
+    told = {name: getattr(picture, name) for name in _GIVEN if getattr(picture, name) is not None}
+    spacing = _LONGER_SIDE / max(rows, columns)
+    values = {
+        "source_to_detector_distance": Acquisition().source_to_detector_distance,
+        "pixel_spacing": (spacing, spacing),
+        **told,
+        **given,
+    }
+    values.setdefault("source_to_isocenter_distance", values["source_to_detector_distance"] - _PATIENT_TO_DETECTOR)
+    acquisition = Acquisition(view, detector_shape=(rows, columns), **values)
+    if picture.position is None or picture.pixel_spacing is None:
+        return acquisition
+    return _posed(acquisition, picture)
+
+
+def _posed(acquisition: Acquisition, picture: Picture) -> Acquisition:
+    """The acquisition turned and moved to where the picture lies in patient space."""
+    unturned = [acquisition.beam_direction, acquisition.column_direction, acquisition.row_direction]
+    side = np.sign(np.cross(unturned[1], unturned[2]) @ unturned[0])
+    beam = side * np.cross(picture.across, picture.down)
+    turned = [beam, picture.across, picture.down]
+    rotation = np.stack(turned, axis=1) @ np.stack(unturned)
+    rows, columns = picture.array.shape
+    across = picture.across * picture.pixel_spacing[1] * (columns - 1) / 2
+    down = picture.down * picture.pixel_spacing[0] * (rows - 1) / 2
+    center = picture.position + across + down
+    isocenter = picture.isocenter
+    if isocenter is None:
+        to_detector = acquisition.source_to_detector_distance - acquisition.source_to_isocenter_distance
+        isocenter = center - to_detector * beam
+    aside = center - isocenter
+    return replace(
+        acquisition,
+        isocenter=tuple(isocenter.tolist()),
+        detector_offset=(float(aside @ picture.across), float(aside @ picture.down)),
+        rotation=tuple(map(tuple, rotation.tolist())),
+    )
+
+
+def _check_values(array: np.ndarray, path: Path) -> None:
+    if min(array.shape) < _FEWEST_PIXELS:
+        size = " x ".join(map(str, array.shape))
+        raise UserError(f"{path} is too small: {size} pixels.", f"Use at least {_FEWEST_PIXELS} pixels a side.")
+    if not np.isfinite(array).all():
+        raise UserError(f"{path} holds values that are not numbers.", "Export it again.")
+    if array.min() == array.max():
+        raise UserError(f"{path} is empty: all its pixels have the same value.", "Choose a radiograph.")
+
+
+def _check_geometry(acquisition: Acquisition, path: Path) -> None:
+    sides = np.multiply(acquisition.detector_shape, acquisition.pixel_spacing)
+    if sides.min() < _SMALLEST_SIDE or sides.max() > _LARGEST_SIDE:
+        raise UserError(
+            f"{path} would be a detector of {sides[1]:.4g} x {sides[0]:.4g} mm.",
+            "Give the spacing of its pixels in mm; a chest detector measures about 430 mm.",
+        )
+    detector, isocenter = acquisition.source_to_detector_distance, acquisition.source_to_isocenter_distance
+    if isocenter < _SHORTEST_DISTANCE or detector > _LONGEST_DISTANCE:
+        raise UserError(
+            f"{path} would be taken from {isocenter:g} mm before the patient with a detector at {detector:g} mm.",
+            "Give the distances from the source in mm; to a chest detector it is 1000 to 2000 mm.",
+        )
+
+
+def _one_slice(radiograph: Radiograph) -> sitk.Image:
+    """A radiograph as a volume of one slice on its detector, with the acquisition in its header."""
+    array = np.asarray(radiograph.array, np.float32)[None]
+    image = Volume(array, Grid(array.shape, radiograph.acquisition.ijk_to_ras)).to_image()
+    image.SetMetaData(ACQUISITION_KEY, json.dumps(radiograph.acquisition.to_dict()))
+    image.SetMetaData(KIND_KEY, radiograph.kind)
+    return image
+
+
+def _look(array: np.ndarray) -> np.ndarray:
+    """16 bit values between the darkest and the brightest 0.1 % of the pixels."""
+    low, high = np.percentile(array, [0.1, 99.9])
+    return ((array - low) / max(high - low, 1e-6) * 65535).clip(0, 65535).round().astype(np.uint16)

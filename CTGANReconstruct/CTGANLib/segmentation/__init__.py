@@ -1,0 +1,1 @@
+"""CT to labels: body, lungs and bone."""

@@ -1,0 +1,166 @@
+"""A backend of the modules for tests: a small program that speaks the events of the CTGANLib command line.
+
+Its behavior is chosen by name; its results have a geometry that tests know.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+SHAPE = (8, 12, 10)  # k, j, i
+SPACING = (2.0, 3.0, 4.0)  # i, j, k, mm
+ORIGIN_LPS = (10.0, 20.0, -30.0)
+
+
+class FakeBackend:
+    """Runs this file instead of CTGANLib.
+
+    Attributes:
+        behavior: ``good``, ``slow``, ``stubborn``, ``junk``, ``error``, ``crash``, ``silent``, ``partial``.
+        arguments: what the modules asked for last.
+        missing: the packages that are said to be missing.
+        installed: how often installation was asked for.
+    """
+
+    def __init__(self, behavior: str = "good", folder: Path | None = None) -> None:
+        self.behavior, self.folder = behavior, folder
+        self.arguments: list[str] = []
+        self.missing: list[str] = []
+        self.installed = 0
+
+    def missingPackages(self) -> list[str]:
+        return self.missing
+
+    def installPackages(self) -> None:
+        self.installed += 1
+        self.missing = []
+
+    def command(self, arguments: list[str]) -> list[str]:
+        self.arguments = arguments
+        return [sys.executable, __file__, self.behavior, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "FAKE_BACKEND_PIDS": str(self.folder / "pids.txt") if self.folder else ""}
+
+    def value(self, option: str) -> str | None:
+        """What the modules gave for an option, or None."""
+        return self.arguments[self.arguments.index(option) + 1] if option in self.arguments else None
+
+
+def _say(event: str, **values: object) -> None:
+    print(json.dumps({"event": event, **values}), flush=True)
+
+
+def _writeImage(path: str, array, **keys: str) -> None:
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(SPACING)
+    image.SetOrigin(ORIGIN_LPS)
+    for key, value in keys.items():
+        image.SetMetaData(key.replace("__", "."), value)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, path, useCompression=True)
+
+
+def _writeCT(path: str) -> None:
+    import numpy as np
+
+    array = np.full(SHAPE, -1000, np.int16)
+    array[2:6, 3:9, 2:8] = 40
+    _writeImage(path, array)
+
+
+def _writeSegmentation(path: str) -> None:
+    import numpy as np
+
+    array = np.zeros(SHAPE, np.uint8)
+    array[2:6, 3:9, 2:8] = 1
+    array[3:5, 4:6, 3:5] = 2
+    keys = {"Segmentation_MasterRepresentation": "Binary labelmap"}
+    for number, name in enumerate(("Body", "Right lung")):
+        keys |= {
+            f"Segment{number}_ID": name.replace(" ", ""),
+            f"Segment{number}_Name": name,
+            f"Segment{number}_LabelValue": str(number + 1),
+            f"Segment{number}_Layer": "0",
+            f"Segment{number}_Tags": "TerminologyEntry:Segmentation category and type - 3D Slicer General Anatomy list"
+            "~SCT^123037004^Anatomical Structure~SCT^39607008^Lung~^^~Anatomic codes - DICOM master list~^^~^^|",
+        }
+    _writeImage(path, array, **keys)
+
+
+def _writeRadiograph(path: str) -> None:
+    import numpy as np
+
+    _writeImage(path, np.ones((1, 16, 16), np.float32), CTGAN__Acquisition=json.dumps({"view": "PA"}))
+
+
+def _perform(arguments: list[str]) -> None:
+    options = {name: value for name, value in pairwise(arguments) if name.startswith("--")}
+    task = arguments[0]
+    for step in range(1, 4):
+        _say("progress", fraction=step / 4, message=f"Step {step}, loss 0.{step}", eta_s=4.0 - step)
+    if task == "reconstruct":
+        _writeCT(options["--out"])
+        if "--segmentation" in options:
+            _writeSegmentation(options["--segmentation"])
+        paths = {view: str(Path(options.get("--reprojections", "")) / f"{view}.nrrd") for view in ("pa", "lateral")}
+        for path in paths.values() if "--reprojections" in options else ():
+            _writeRadiograph(path)
+        _say(
+            "result",
+            volume=options["--out"],
+            segmentation=options.get("--segmentation"),
+            reprojections=paths if "--reprojections" in options else None,
+            consistency={"pa": {"ncc": 0.98, "nrmse": 0.05}, "lateral": {"ncc": 0.75, "nrmse": 0.2}},
+            model_seconds=2.1,
+            peak_memory_mb=900.0,
+        )
+    elif task == "project":
+        _writeRadiograph(options["--out"])
+        _say("result", radiographs=[options["--out"]])
+    elif task == "segment":
+        _writeSegmentation(options["--out"])
+        _say("result", segmentation=options["--out"], volumes_ml={"Body": 3.5, "Right lung": 0.2})
+    elif task == "train":
+        _say("result", model=str(Path(options["--out"]) / "model"), metrics={"psnr_true": 21.5})
+    elif task == "evaluate":
+        _say("result", rows=[{"case": "a", "method": "CTGAN", "psnr_true": 21.5}])
+
+
+def _main(behavior: str, arguments: list[str]) -> int:
+    if behavior in ("slow", "stubborn"):
+        if behavior == "stubborn":
+            import signal
+
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        Path(os.environ["FAKE_BACKEND_PIDS"]).write_text(f"{os.getpid()} {child.pid}")
+        _say("progress", fraction=0.1, message="Going slowly", eta_s=59.0)
+        time.sleep(60)
+    elif behavior == "junk":
+        sys.stdout.buffer.write(b'warning: \xff\xfe not UTF-8\n[1, 2]\n{"event": "progress", "fraction": NaN}\n\n')
+        sys.stdout.buffer.write(b'{"event": "unknown"}\n{"event": "progress", "fraction": 7, "eta_s": null}\n"text"\n')
+        sys.stdout.buffer.flush()
+        _perform(arguments)
+        print("half a line", end="", flush=True)
+    elif behavior == "error":
+        _say("error", message="x.png is a color photograph.", advice="Choose a radiograph.")
+        return 1
+    elif behavior == "crash":
+        print("Traceback (most recent call last):\nMemoryError: nothing left", file=sys.stderr)
+        return 9
+    elif behavior == "partial":
+        _say("result", volume="/nonexistent/ct.nrrd", segmentation=None, reprojections=None, consistency={})
+    elif behavior == "good":
+        _perform(arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1], sys.argv[2:]))
