@@ -44,8 +44,9 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 @pytest.fixture
 def scene() -> Iterator[object]:
     """slicer.mrmlScene, emptied. An exception in a slot that the test did not see fails it at the end."""
-    import harness
     import slicer
+
+    import harness
 
     harness.reset()
     yield slicer.mrmlScene

@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
 
 from .errors import UserError
 
@@ -19,8 +18,8 @@ def silent(fraction: float, message: str) -> None:
 class Reporter:
     """Writes events to standard output: one JSON object a line, or text and a moving percentage for people."""
 
-    def __init__(self, json_lines: bool, stream: TextIO = sys.stdout) -> None:
-        self._json_lines, self._stream = json_lines, stream
+    def __init__(self, json_lines: bool) -> None:
+        self._json_lines = json_lines
         self._start = time.monotonic()
         self._first_fraction: float | None = None
 
@@ -32,14 +31,14 @@ class Reporter:
             self._write({"event": "progress", "fraction": round(fraction, 4), "message": message, "eta_s": eta})
         else:
             left = f", {eta:.0f} s left" if eta is not None else ""
-            print(f"\r\033[K{fraction:4.0%} {message}{left}", end="", file=self._stream, flush=True)
+            print(f"\r\033[K{fraction:4.0%} {message}{left}", end="", flush=True)
 
     def result(self, values: dict) -> None:
         """Report what the task has made."""
         if self._json_lines:
             self._write({"event": "result", **values})
         else:
-            print("\r\033[K" + json.dumps(values, indent=2), file=self._stream)
+            print("\r\033[K" + json.dumps(values, indent=2))
 
     def error(self, error: UserError) -> None:
         """Report why the task failed; for people on standard error."""
@@ -56,4 +55,4 @@ class Reporter:
         return round((1 - fraction) * (time.monotonic() - self._start) / done, 1) if done > 0 else None
 
     def _write(self, event: dict) -> None:
-        print(json.dumps(event), file=self._stream, flush=True)
+        print(json.dumps(event), flush=True)

@@ -13,6 +13,7 @@ from CTGANLib.imaging.projection import project
 from CTGANLib.imaging.radiographs import Radiograph
 from CTGANLib.imaging.volumes import Volume
 
+VIEWS = (View.PA, View.LLAT)
 CENTER = (12.0, -30.0, 250.0)
 
 
@@ -34,10 +35,11 @@ def test_the_camera_is_an_input():
         torch.nn.init.normal_(head[1].weight)
     pictures = standardize_radiographs(torch.rand(1, 2, 64, 64))
     near, far = (
-        torch.as_tensor(np.stack([camera_matrix(Acquisition(v, d, d - 200)) for v in (View.PA, View.LLAT)]))[None].float()
-        for d in (1000, 2000)
+        torch.as_tensor(np.stack([camera_matrix(Acquisition(view, distance, distance - 200)) for view in VIEWS]))[None]
+        for distance in (1000, 2000)
     )
     with torch.inference_mode():
+        near, far = near.float(), far.float()
         assert network(pictures, near).shape == (1, 1, 128, 128, 128)
         assert network(pictures, near, 64).shape == (1, 1, 64, 64, 64)
         assert not torch.allclose(network(pictures, near, 64), network(pictures, far, 64), atol=1e-3)
@@ -46,7 +48,7 @@ def test_the_camera_is_an_input():
 def test_an_untrained_generator_gives_the_mean_volume():
     network = BiplanarGenerator(channels_2d=(8, 8, 8, 8), channels_3d=(8, 8, 8, 8))
     network.mean_volume.uniform_()
-    cameras = torch.as_tensor(np.stack([camera_matrix(Acquisition(v)) for v in (View.PA, View.LLAT)]))[None].float()
+    cameras = torch.as_tensor(np.stack([camera_matrix(Acquisition(view)) for view in VIEWS]))[None].float()
     with torch.inference_mode():
         assert torch.equal(network(torch.rand(1, 2, 64, 64), cameras), network.mean_volume)
 
@@ -60,7 +62,11 @@ def test_gain_and_offset_do_not_matter():
 
 @pytest.mark.parametrize(
     ("shape", "spacing", "offset"),
-    [((512, 400), (0.84, 0.9), (0.0, 0.0)), ((300, 256), (1.68, 1.68), (20.0, -15.0)), ((2048, 2050), (0.2, 0.2), (0, 0))],
+    [
+        ((512, 400), (0.84, 0.9), (0.0, 0.0)),
+        ((300, 256), (1.68, 1.68), (20.0, -15.0)),
+        ((2048, 2050), (0.2, 0.2), (0.0, 0.0)),
+    ],
 )
 def test_any_detector_becomes_the_standard_one_at_the_same_millimeter(shape, spacing, offset):
     acquisition = Acquisition(View.LLAT, detector_shape=shape, pixel_spacing=spacing, detector_offset=offset)
@@ -73,12 +79,9 @@ def test_any_detector_becomes_the_standard_one_at_the_same_millimeter(shape, spa
     for ramp, expected in zip(place, own[::-1], strict=True):
         result = on_standard_detector(Radiograph(ramp.astype(np.float32), acquisition))
         assert result.acquisition == replace(standard, view=View.LLAT)
-        inside = np.abs(own).max(axis=0) < 180
-        np.testing.assert_allclose(result.array[inside & _seen(ramp, expected)], expected[inside & _seen(ramp, expected)], atol=0.05)
-
-
-def _seen(ramp: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    return (expected > ramp.min() + 2) & (expected < ramp.max() - 2)
+        seen = (expected > ramp.min() + 2) & (expected < ramp.max() - 2)
+        assert seen.mean() > 0.5
+        np.testing.assert_allclose(result.array[seen], expected[seen], atol=0.05)
 
 
 def test_a_marker_is_seen_where_the_standard_detector_says():

@@ -28,4 +28,8 @@ def test_summary_keeps_methods_apart():
 
 def test_table_shows_intervals_behind_means():
     text = table([{"method": "ours", "n": 2, "psnr_true": 21.0, "psnr_true_ci95": 1.5}])
-    assert text.splitlines() == ["| method | n | psnr_true |", "| --- | --- | --- |", "| ours | 2 | 21.00 ± 1.50 |"]
+    assert text.splitlines() == [
+        "| method | n | psnr_true    |",
+        "|--------|---|--------------|",
+        "| ours   | 2 | 21.00 ± 1.50 |",
+    ]

@@ -126,6 +126,21 @@ def test_turned_pictures_are_turned_back(tmp_path, axes, turn):
         assert read.acquisition.pixel_spacing == (4.0, 3.0)
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "ImagePositionPatient": [0, 0, 0]},
+        {"PatientOrientation": ["L", "P"]},
+        {"PatientOrientation": ["L", "L"]},
+        {"PatientOrientation": ""},
+    ],
+)
+def test_directions_that_cannot_be_are_passed_over(tmp_path, tags):
+    read = read_radiograph(dicom(tmp_path / "x.dcm", picture(), **tags), View.PA)
+    np.testing.assert_allclose(read.array, scaled(picture()), atol=1e-5)
+    assert read.acquisition.isocenter == (0, 0, 0) and not read.view_is_certain
+
+
 def test_a_mirrored_picture_with_a_pose_keeps_its_place(tmp_path):
     write_radiograph(radiograph(View.LLAT), tmp_path / "x.dcm")
     tags = dicom_tags(tmp_path / "x.dcm")

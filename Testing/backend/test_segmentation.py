@@ -191,8 +191,8 @@ def test_terminology():
     assert [label.value for label in LABELS] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("case", ["lidc_0002", "tseg_s0024"])  # the second is wider than the grid
-def test_real_lungs(shared_ct, case):
+def test_real_lungs(shared_ct):
+    case = "tseg_s0024"  # wider than the grid, with contrast in the heart
     volume = standardize(read_volume(shared_ct / f"{case}.nii.gz"))
     rules = Volume.from_image(sitk.ReadImage(str(shared_ct / f"{case}_rules.nii.gz")))
     rules = rules.resample(volume.grid, 0, nearest=True).array

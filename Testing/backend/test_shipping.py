@@ -3,11 +3,11 @@
 import json
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from shipping import MODULES, ROOT, listedFiles
+
 SHIPPING_RESOURCES = ("requirements.txt", "Models/", "SampleData/")
 
 
@@ -21,17 +21,7 @@ def repositoryFiles() -> set[str]:
     return {name for name in output.splitlines() if (ROOT / name).is_file()}
 
 
-def listedFiles(folder: str, *variables: str) -> list[str]:
-    """The files in some of the lists of a folder's CMakeLists.txt."""
-    text = (ROOT / folder / "CMakeLists.txt").read_text(encoding="utf-8")
-    names = []
-    for variable in variables:
-        (body,) = re.findall(rf"set\({variable}\n(.*?)\n\s*\)", text, re.DOTALL)
-        names += body.replace("${MODULE_NAME}", folder).split()
-    return names
-
-
-@pytest.mark.parametrize("module", ["CTGANReconstruct", "CTGANTrain"])
+@pytest.mark.parametrize("module", MODULES)
 def test_module_lists_are_complete(module):
     prefix = f"{module}/"
     present = {name.removeprefix(prefix) for name in repositoryFiles() if name.startswith(prefix)} - {"CMakeLists.txt"}

@@ -28,11 +28,12 @@ def main(folder: Path) -> None:
 
 def _reconstruct_in_slicer(folder: Path) -> tuple[float, float]:
     """As a script in Slicer would; returns the model's seconds and its peak memory in MB."""
-    import harness
     import slicer
 
+    import harness
+
     logic = harness.load_module("CTGANReconstruct/CTGANReconstruct.py", widget=False).python.CTGANReconstructLogic()
-    pa, lateral = (_load(f"chest_{name}.dcm", title) for name, title in (("pa", "Chest PA"), ("lateral", "Chest lateral")))
+    pa, lateral = _load("chest_pa.dcm", "Chest PA"), _load("chest_lateral.dcm", "Chest lateral")
     result = logic.reconstruct(pa, lateral, onProgress=lambda progress: _show(progress.fraction, progress.message))
     print()
     saved = [
@@ -52,8 +53,9 @@ def _load(name: str, title: str):
 
 
 def _reconstruct_on_command_line(folder: Path) -> tuple[float, float]:
-    from CTGANLib.commands import reconstruct
     import argparse
+
+    from CTGANLib.commands import reconstruct
 
     parser = argparse.ArgumentParser()
     reconstruct.add_arguments(parser)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+
 from CTGANLib.biplanar.evaluate import score
 from CTGANLib.biplanar.radiographs import on_standard_detector
 from CTGANLib.biplanar.reconstruct import Reconstructor, reproject
@@ -16,7 +17,7 @@ from CTGANLib.models.store import first_model
 from CTGANLib.training.evaluation import table
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 _WINDOW = {"cmap": "gray", "vmin": -1000, "vmax": 500}
 
@@ -49,7 +50,7 @@ def write_report(path: Path, reconstruction: Path, sample: Path) -> str:
     for axis in axes.flat:
         axis.axis("off")
     figure.suptitle("CT from two radiographs (LIDC-IDRI-0001, not seen in training). Not for diagnosis.")
-    figure.text(0.5, 0.02, scores, ha="center", family="monospace", fontsize=6.5)
+    figure.text(0.5, 0.01, scores, ha="center", va="bottom", family="monospace", fontsize=8)
     figure.tight_layout(rect=(0, 0.06, 1, 0.99))
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

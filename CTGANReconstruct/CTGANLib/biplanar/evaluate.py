@@ -60,7 +60,7 @@ def evaluate(
 def score(hu: np.ndarray, field: Volume, radiographs: tuple[Radiograph, ...]) -> dict[str, float]:
     """Every metric of one reconstruction (HU [128, 128, 128]) against the true CT of its field of view."""
     true = standard_cube(field.array)
-    grid = Grid.centered((STANDARD_SIZE,) * 3, STANDARD_SPACING)
+    grid = Grid.centered((STANDARD_SIZE,) * 3, STANDARD_SPACING, tuple(field.grid.center))
     labels, true_labels = (segment(Volume(array, grid)) for array in (hu, true))
     volume = Volume(hu, grid)
     errors = reprojection_errors(volume, radiographs, reproject(volume, radiographs))

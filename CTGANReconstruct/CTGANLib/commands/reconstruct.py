@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="CT: .nrrd, .nii.gz or .mha")
     parser.add_argument("--segmentation", type=Path, metavar="FILE", help="also segment the CT: .seg.nrrd")
     parser.add_argument("--reprojections", type=Path, metavar="FOLDER", help="also its pa.nrrd, lateral.nrrd")
-    parser.add_argument("--pa-view", default="PA", choices=["PA", "AP"])
-    parser.add_argument("--lateral-view", default="LLAT", choices=["LLAT", "RLAT"])
+    parser.add_argument("--pa-view", choices=["PA", "AP"], help="default: the file's tags, or PA")
+    parser.add_argument("--lateral-view", choices=["LLAT", "RLAT"], help="default: the file's tags, or LLAT")
     add_distances(parser, "the file's tags, or a chest stand's")
     add_model(parser)
     add_device(parser)
@@ -34,8 +34,13 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
 
     progress(0.0, "Reading the radiographs")
     distances = given_distances(arguments)
-    pa = read_radiograph(arguments.pa, View(arguments.pa_view), **distances)
-    lateral = read_radiograph(arguments.lateral, View(arguments.lateral_view), **distances)
+    pa, lateral = (
+        read_radiograph(path, View(view or usual), keep_view=view is not None, **distances)
+        for path, view, usual in (
+            (arguments.pa, arguments.pa_view, "PA"),
+            (arguments.lateral, arguments.lateral_view, "LLAT"),
+        )
+    )
     outputs = (arguments.out, arguments.segmentation, arguments.reprojections)
     with staged_all(*outputs) as (volume_file, segmentation_file, reprojection_folder):
         progress(0.1, "Loading the model")

@@ -119,16 +119,23 @@ def _view(tags: Dataset) -> View | None:
 def _pose(tags: Dataset) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     """RAS directions of columns and rows, and RAS of the first pixel, as far as they are told."""
     orientation = _numbers(tags, "ImageOrientationPatient", 6)
-    if orientation is not None and np.allclose(np.linalg.norm(orientation.reshape(2, 3), axis=1), 1, atol=1e-3):
+    if orientation is not None:
         across, down = orientation.reshape(2, 3) * _LPS_TO_RAS
-        position = _numbers(tags, "ImagePositionPatient", 3)
-        return across, down, None if position is None else position * _LPS_TO_RAS
+        if _is_upright(across, down):
+            position = _numbers(tags, "ImagePositionPatient", 3)
+            return across, down, None if position is None else position * _LPS_TO_RAS
     letters = [str(value).strip()[:1] for value in tags.get("PatientOrientation") or []]
     if len(letters) == 2 and all(letter in _LETTERS for letter in letters):
         across, down = (np.asarray(_LETTERS[letter], float) for letter in letters)
-        if not across @ down:
+        if _is_upright(across, down):
             return across, down, None
     return None, None, None
+
+
+def _is_upright(across: np.ndarray, down: np.ndarray) -> bool:
+    """Whether two directions span a picture of a standing patient; some programs write those of an axial slice."""
+    orthonormal = np.allclose([across @ across, down @ down, across @ down], [1, 1, 0], atol=1e-3)
+    return bool(orthonormal and max(abs(across[2]), abs(down[2])) > 0.7)
 
 
 def _private(tags: Dataset) -> tuple[str, float]:

@@ -1,6 +1,7 @@
 """Image files through SimpleITK, and the damage that it passes over in silence."""
 
 import gzip
+import warnings
 import zlib
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def read_tags(path: Path) -> Dataset:
         UserError: the file is damaged or holds no pixels.
     """
     try:
-        dataset = pydicom.dcmread(path, force=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # small faults are common; what matters is checked below
+            dataset = pydicom.dcmread(path, force=True)
         pixels = dataset.get_item("PixelData")
         # Compressed pixels have no length of their own; cut off, they cannot be parsed.
         whole = pixels is not None and (pixels.length == 0xFFFFFFFF or len(pixels.value) >= pixels.length)

@@ -15,6 +15,13 @@ from .geometry import Acquisition, View
 LINE_INTEGRAL = "line integral"
 FILM = "film"
 
+# What a caller may say over the head of the file.
+GEOMETRY = ("source_to_detector_distance", "source_to_isocenter_distance", "pixel_spacing")
+
+# What a picture without geometry is taken for: a chest film, with the patient close to it.
+_LONGER_SIDE = 430.0
+_PATIENT_TO_DETECTOR = Acquisition().source_to_detector_distance - Acquisition().source_to_isocenter_distance
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -92,3 +99,49 @@ def gray_array(image: sitk.Image, path: Path) -> np.ndarray:
     if len(rows_columns) < 2:
         raise UserError(f"{path} holds a single line of pixels.", "Choose a radiograph.")
     return array.reshape(rows_columns).astype(np.float32)
+
+
+def acquisition_of(picture: Picture, view: View, given: dict) -> Acquisition:
+    """What is given, else what the picture tells, else the defaults.
+
+    Raises:
+        ValueError: these contradict each other.
+    """
+    rows, columns = picture.array.shape
+    told = {name: getattr(picture, name) for name in GEOMETRY if getattr(picture, name) is not None}
+    spacing = _LONGER_SIDE / max(rows, columns)
+    values = {
+        "source_to_detector_distance": Acquisition().source_to_detector_distance,
+        "pixel_spacing": (spacing, spacing),
+        **told,
+        **given,
+    }
+    values.setdefault("source_to_isocenter_distance", values["source_to_detector_distance"] - _PATIENT_TO_DETECTOR)
+    acquisition = Acquisition(view, detector_shape=(rows, columns), **values)
+    if picture.position is None or picture.pixel_spacing is None:
+        return acquisition
+    return _posed(acquisition, picture)
+
+
+def _posed(acquisition: Acquisition, picture: Picture) -> Acquisition:
+    """The acquisition turned and moved to where the picture lies in patient space."""
+    unturned = [acquisition.beam_direction, acquisition.column_direction, acquisition.row_direction]
+    side = np.sign(np.cross(unturned[1], unturned[2]) @ unturned[0])
+    beam = side * np.cross(picture.across, picture.down)
+    turned = [beam, picture.across, picture.down]
+    rotation = np.stack(turned, axis=1) @ np.stack(unturned)
+    rows, columns = picture.array.shape
+    across = picture.across * picture.pixel_spacing[1] * (columns - 1) / 2
+    down = picture.down * picture.pixel_spacing[0] * (rows - 1) / 2
+    center = picture.position + across + down
+    isocenter = picture.isocenter
+    if isocenter is None:
+        to_detector = acquisition.source_to_detector_distance - acquisition.source_to_isocenter_distance
+        isocenter = center - to_detector * beam
+    aside = center - isocenter
+    return replace(
+        acquisition,
+        isocenter=tuple(isocenter.tolist()),
+        detector_offset=(float(aside @ picture.across), float(aside @ picture.down)),
+        rotation=tuple(map(tuple, rotation.tolist())),
+    )

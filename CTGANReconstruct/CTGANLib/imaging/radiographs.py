@@ -13,17 +13,12 @@ from ..files import staged
 from .dicom import anonymous_study, is_dicom, read_dicom, write_dicom
 from .geometry import Acquisition, Grid, View
 from .images import read_image, write_image
-from .pictures import FILM, LINE_INTEGRAL, Picture, gray_array
+from .pictures import FILM, GEOMETRY, LINE_INTEGRAL, Picture, acquisition_of, gray_array
 from .volumes import Volume
 
 ACQUISITION_KEY = "CTGAN.Acquisition"
 KIND_KEY = "CTGAN.Kind"
 
-# What a picture without geometry is taken for: a chest film, with the patient close to it.
-_LONGER_SIDE = 430.0
-_PATIENT_TO_DETECTOR = Acquisition().source_to_detector_distance - Acquisition().source_to_isocenter_distance
-
-_GIVEN = ("source_to_detector_distance", "source_to_isocenter_distance", "pixel_spacing")
 _SMALLEST_SIDE, _LARGEST_SIDE = 50.0, 1000.0
 _SHORTEST_DISTANCE, _LONGEST_DISTANCE = 300.0, 10_000.0
 _FEWEST_PIXELS = 32
@@ -95,12 +90,12 @@ def read_radiograph(
         view = told_view
     _check_values(picture.array, path)
     spacing = None if pixel_spacing is None else (float(pixel_spacing), float(pixel_spacing))
-    given = dict(zip(_GIVEN, (source_to_detector_distance, source_to_isocenter_distance, spacing), strict=True))
+    given = dict(zip(GEOMETRY, (source_to_detector_distance, source_to_isocenter_distance, spacing), strict=True))
     given = {name: value for name, value in given.items() if value is not None}
     try:
         if acquisition is None:
             picture = picture.displayed(view)
-            acquisition = _acquisition(picture, view, given)
+            acquisition = acquisition_of(picture, view, given)
         else:
             acquisition = replace(acquisition, view=view, **given)
     except ValueError as error:
@@ -247,52 +242,6 @@ def _told_view(picture: Picture, acquisition: Acquisition | None) -> View | None
     if max(left_right, front_back) < 0.7:
         return None
     return View.PA if left_right > front_back else View.LLAT
-
-
-def _acquisition(picture: Picture, view: View, given: dict) -> Acquisition:
-    """What is given, else what the picture tells, else the defaults.
-
-    Raises:
-        ValueError: these contradict each other.
-    """
-    rows, columns = picture.array.shape
-    told = {name: getattr(picture, name) for name in _GIVEN if getattr(picture, name) is not None}
-    spacing = _LONGER_SIDE / max(rows, columns)
-    values = {
-        "source_to_detector_distance": Acquisition().source_to_detector_distance,
-        "pixel_spacing": (spacing, spacing),
-        **told,
-        **given,
-    }
-    values.setdefault("source_to_isocenter_distance", values["source_to_detector_distance"] - _PATIENT_TO_DETECTOR)
-    acquisition = Acquisition(view, detector_shape=(rows, columns), **values)
-    if picture.position is None or picture.pixel_spacing is None:
-        return acquisition
-    return _posed(acquisition, picture)
-
-
-def _posed(acquisition: Acquisition, picture: Picture) -> Acquisition:
-    """The acquisition turned and moved to where the picture lies in patient space."""
-    unturned = [acquisition.beam_direction, acquisition.column_direction, acquisition.row_direction]
-    side = np.sign(np.cross(unturned[1], unturned[2]) @ unturned[0])
-    beam = side * np.cross(picture.across, picture.down)
-    turned = [beam, picture.across, picture.down]
-    rotation = np.stack(turned, axis=1) @ np.stack(unturned)
-    rows, columns = picture.array.shape
-    across = picture.across * picture.pixel_spacing[1] * (columns - 1) / 2
-    down = picture.down * picture.pixel_spacing[0] * (rows - 1) / 2
-    center = picture.position + across + down
-    isocenter = picture.isocenter
-    if isocenter is None:
-        to_detector = acquisition.source_to_detector_distance - acquisition.source_to_isocenter_distance
-        isocenter = center - to_detector * beam
-    aside = center - isocenter
-    return replace(
-        acquisition,
-        isocenter=tuple(isocenter.tolist()),
-        detector_offset=(float(aside @ picture.across), float(aside @ picture.down)),
-        rotation=tuple(map(tuple, rotation.tolist())),
-    )
 
 
 def _check_values(array: np.ndarray, path: Path) -> None:

@@ -37,12 +37,12 @@ def interval(values: list[float]) -> float:
 
 
 def table(rows: list[dict]) -> str:
-    """Rows as Markdown, which people can read too; intervals stand behind their means."""
+    """Rows as Markdown with aligned columns; intervals stand behind their means."""
     names = [name for name in rows[0] if not name.endswith("_ci95")]
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    for row in rows:
-        lines.append("| " + " | ".join(_cell(row, name) for name in names) + " |")
-    return "\n".join(lines)
+    cells = [names, *[[_cell(row, name) for name in names] for row in rows]]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
+    lines = [f"| {' | '.join(map(str.ljust, line, widths))} |" for line in cells]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 
 def _cell(row: dict, name: str) -> str:

@@ -1,0 +1,220 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import slicer
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+)
+
+from CTGANReconstructLib.backend import Backend, CTGANLibBackend
+from CTGANReconstructLib.events import Progress
+from CTGANReconstructLib.panel_widget import PanelWidget
+from CTGANReconstructLib.project_task import ProjectTask
+from CTGANReconstructLib.reconstruct_panel import AUTOMATIC, ReconstructPanel
+from CTGANReconstructLib.reconstruct_task import ReconstructResult, ReconstructTask
+from CTGANReconstructLib.sample_data import SAMPLE_NAME, registerSampleData
+from CTGANReconstructLib.segment_task import SegmentResult, SegmentTask
+from CTGANReconstructLib.tasks import runTask
+
+OnProgress = Callable[[Progress], None]
+
+
+class CTGANReconstruct(ScriptedLoadableModule):
+    """Two radiographs become a CT."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("CTGAN Reconstruct")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Tomographic Reconstruction")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["CTGAN contributors"]
+        self.parent.helpText = _(
+            "Makes a CT and a segmentation from a PA and a lateral radiograph with a generative network, and says how "
+            "well they agree. Not for diagnosis: much of what is shown is the network's guess. "
+            "The README on the extension's home page has a tutorial."
+        )
+        self.parent.acknowledgementText = _(
+            "The sample patient is LIDC-IDRI-0001 (The Cancer Imaging Archive, CC BY 3.0)."
+        )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+@parameterNodeWrapper
+class CTGANReconstructParameterNode:
+    """The choices of the panel.
+
+    Of each radiograph a node or, without one, a file is used. Views and lengths (mm) that are automatic or 0 come from
+    the radiograph's own description. Without an output node, a new one is made.
+    """
+
+    paVolume: vtkMRMLScalarVolumeNode
+    lateralVolume: vtkMRMLScalarVolumeNode
+    paFile: str
+    lateralFile: str
+    paView: Annotated[str, Choice([AUTOMATIC, "PA", "AP"])] = AUTOMATIC
+    lateralView: Annotated[str, Choice([AUTOMATIC, "LLAT", "RLAT"])] = AUTOMATIC
+    sourceToDetectorDistance: Annotated[float, WithinRange(0, 10000)] = 0.0
+    sourceToIsocenterDistance: Annotated[float, WithinRange(0, 10000)] = 0.0
+    pixelSpacing: Annotated[float, WithinRange(0, 10)] = 0.0
+    model: str
+    device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
+    segment: bool = True
+    reproject: bool = True
+    outputVolume: vtkMRMLScalarVolumeNode
+    outputSegmentation: vtkMRMLSegmentationNode
+
+
+class CTGANReconstructWidget(PanelWidget):
+    """The module's place in the window."""
+
+    uiFile = "UI/ReconstructPanel.ui"
+
+    def makeLogic(self) -> "CTGANReconstructLogic":
+        return CTGANReconstructLogic()
+
+    def makePanel(self, ui, logic: "CTGANReconstructLogic") -> ReconstructPanel:
+        return ReconstructPanel(ui, logic.backend)
+
+
+class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
+    """What the module can do, for scripts and the Python console. Each call returns when the work is done.
+
+    Failures raise ``ValueError`` for wrong inputs and ``RuntimeError`` for everything else, with one clear sentence;
+    the scene is then as it was. ``onProgress`` is called with :class:`Progress`
+    (``fraction``, ``message``, ``secondsLeft``).
+    """
+
+    def __init__(self, backend: Backend | None = None) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.backend = backend or CTGANLibBackend()
+
+    def getParameterNode(self) -> CTGANReconstructParameterNode:
+        return CTGANReconstructParameterNode(super().getParameterNode())
+
+    def installPackages(self) -> None:
+        """Install the Python packages that the computing needs, where they are missing, with the user's consent."""
+        self.backend.installPackages()
+
+    def reconstruct(
+        self,
+        paVolume: vtkMRMLScalarVolumeNode | str | Path,
+        lateralVolume: vtkMRMLScalarVolumeNode | str | Path,
+        outputVolume: vtkMRMLScalarVolumeNode | None = None,
+        outputSegmentation: vtkMRMLSegmentationNode | None = None,
+        *,
+        segment: bool = True,
+        reproject: bool = True,
+        model: str = "",
+        device: str = "auto",
+        paView: str = "",
+        lateralView: str = "",
+        sourceToDetectorDistance: float | None = None,
+        sourceToIsocenterDistance: float | None = None,
+        pixelSpacing: float | None = None,
+        onProgress: OnProgress | None = None,
+    ) -> ReconstructResult:
+        """Make a CT from a frontal and a lateral radiograph of one patient.
+
+        Args:
+            paVolume: the frontal radiograph: a one-slice volume node, or a DICOM, PNG, JPEG, TIFF, NIfTI or NRRD file.
+            lateralVolume: the lateral radiograph, likewise.
+            outputVolume: takes the CT (HU, RAS mm); a new node where None.
+            outputSegmentation: takes the segmentation; a new node where None.
+            segment: whether to segment the CT.
+            reproject: whether to bring radiographs of the CT into the scene, posed on their detectors.
+            model: the name of an installed model; the default one where empty.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            paView: ``PA`` or ``AP``; where empty, what the radiograph says of itself.
+            lateralView: ``LLAT`` (left side at the detector) or ``RLAT``; where empty, likewise.
+            sourceToDetectorDistance: mm; where None, what the radiographs say of themselves.
+            sourceToIsocenterDistance: mm, likewise.
+            pixelSpacing: between pixels on the detector, mm, likewise.
+            onProgress: called as the work goes on.
+        """
+        options = {
+            "model": model,
+            "device": device,
+            "paView": paView,
+            "lateralView": lateralView,
+            "sourceToDetectorDistance": sourceToDetectorDistance,
+            "sourceToIsocenterDistance": sourceToIsocenterDistance,
+            "pixelSpacing": pixelSpacing,
+        }
+        task = ReconstructTask(paVolume, lateralVolume, outputVolume, outputSegmentation, segment, reproject, options)
+        return runTask(task, self.backend, onProgress)
+
+    def project(
+        self,
+        ctVolume: vtkMRMLScalarVolumeNode,
+        view: str = "PA",
+        outputVolume: vtkMRMLScalarVolumeNode | None = None,
+        *,
+        sourceToDetectorDistance: float | None = None,
+        sourceToIsocenterDistance: float | None = None,
+        detectorSize: int | None = None,
+        pixelSpacing: float | None = None,
+        onProgress: OnProgress | None = None,
+    ) -> vtkMRMLScalarVolumeNode:
+        """Make a radiograph of a CT (DRR), posed on its detector.
+
+        Args:
+            ctVolume: a CT in HU.
+            view: ``PA``, ``AP``, ``LLAT`` or ``RLAT``.
+            outputVolume: takes the radiograph (line integrals of the attenuation, bone bright); a new node where None.
+            sourceToDetectorDistance: mm.
+            sourceToIsocenterDistance: mm.
+            detectorSize: rows and columns of the detector, pixels.
+            pixelSpacing: between pixels on the detector, mm.
+            onProgress: called as the work goes on.
+        """
+        options = {
+            "sourceToDetectorDistance": sourceToDetectorDistance,
+            "sourceToIsocenterDistance": sourceToIsocenterDistance,
+            "detectorSize": detectorSize,
+            "pixelSpacing": pixelSpacing,
+        }
+        return runTask(ProjectTask(ctVolume, view, outputVolume, options), self.backend, onProgress)
+
+    def segment(
+        self,
+        ctVolume: vtkMRMLScalarVolumeNode,
+        outputSegmentation: vtkMRMLSegmentationNode | None = None,
+        *,
+        onProgress: OnProgress | None = None,
+    ) -> SegmentResult:
+        """Segment body, lungs and bone of a CT.
+
+        Args:
+            ctVolume: a CT in HU.
+            outputSegmentation: takes the segments; a new node where None.
+            onProgress: called as the work goes on.
+        """
+        return runTask(SegmentTask(ctVolume, outputSegmentation), self.backend, onProgress)
+
+
+class CTGANReconstructTest(ScriptedLoadableModuleTest):
+    """Run in Slicer by Reload and Test, and by the extension's build."""
+
+    def setUp(self) -> None:
+        slicer.mrmlScene.Clear()
+
+    def test_samplePatient(self) -> None:
+        logic = CTGANReconstructLogic()
+        if logic.backend.missingPackages():
+            self.skipTest("The Python packages are not installed.")
+        import SampleData
+
+        registerSampleData()
+        pa, lateral, ct = SampleData.downloadSamples(SAMPLE_NAME)
+        result = logic.reconstruct(pa, lateral)
+        self.assertGreater(result.consistency["pa"]["ncc"], 0.9)
+        self.assertLess(slicer.util.arrayFromVolume(result.volume).min(), -900)
+        self.assertGreater(result.segmentation.GetSegmentation().GetNumberOfSegments(), 0)
+        self.assertIsNotNone(ct)

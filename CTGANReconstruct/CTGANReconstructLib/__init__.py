@@ -1,0 +1,1 @@
+"""Between Slicer and the CTGANLib command line: nodes and files, jobs and panels."""

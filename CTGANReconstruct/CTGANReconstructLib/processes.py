@@ -1,0 +1,51 @@
+"""Child processes that end together with their own children.
+
+``PythonSlicer`` is a launcher that starts the real Python, which may start workers: ending only the process that we
+started would leave the others computing.
+"""
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+
+def startTree(command: list[str], environment: dict[str, str], stdout: Path, stderr: Path) -> subprocess.Popen:
+    """Start a command without a console window, as the head of a new group, with its output going to two files.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    if os.name == "nt":
+        group = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    else:
+        group = {"start_new_session": True}
+    with open(stdout, "wb") as out, open(stderr, "wb") as err:
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **group)
+
+
+def terminateTree(process: subprocess.Popen) -> None:
+    """Ask a process and its children to end. On Windows, which has no such request, end them."""
+    if os.name == "nt":
+        killTree(process)
+    else:
+        _signalGroup(process, signal.SIGTERM)
+
+
+def killTree(process: subprocess.Popen) -> None:
+    """End a process and its children at once; those that are gone already do not matter."""
+    if os.name == "nt":
+        subprocess.run(
+            ["taskkill", "/F", "/T", "/PID", str(process.pid)],
+            capture_output=True,
+            creationflags=subprocess.CREATE_NO_WINDOW,
+            check=False,
+        )
+    else:
+        _signalGroup(process, signal.SIGKILL)
+
+
+def _signalGroup(process: subprocess.Popen, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        os.killpg(process.pid, number)

@@ -1,0 +1,94 @@
+"""Two radiographs -> CT, segmentation, and how well the CT explains the radiographs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from .nodes import readSegmentation, readVolume, writeRadiograph
+from .scene import addCT, addSegmentation, addVolume, placeBeside
+from .tasks import optionArguments
+
+Radiograph = slicer.vtkMRMLScalarVolumeNode | str | Path
+"""A one-slice volume node, or a DICOM, PNG, JPEG, TIFF, NIfTI or NRRD file."""
+
+
+@dataclass(frozen=True)
+class ReconstructResult:
+    """What a reconstruction brought into the scene.
+
+    Attributes:
+        volume: the CT in HU, in the patient's RAS mm.
+        segmentation: body, lungs and bone of the CT, or None.
+        reprojections: radiographs of the CT, posed on their detectors; keys ``pa`` and ``lateral``.
+        consistency: for each view, ``ncc`` (correlation of re-projection and radiograph, 1 is best) and ``nrmse``.
+        modelSeconds: time of the model itself.
+        peakMemoryMb: the most memory that the computing process held.
+    """
+
+    volume: slicer.vtkMRMLScalarVolumeNode
+    segmentation: slicer.vtkMRMLSegmentationNode | None
+    reprojections: dict[str, slicer.vtkMRMLScalarVolumeNode]
+    consistency: dict[str, dict[str, float]]
+    modelSeconds: float | None
+    peakMemoryMb: float | None
+
+
+@dataclass
+class ReconstructTask:
+    """The inputs and outputs of one reconstruction; see ``CTGANReconstructLogic.reconstruct``."""
+
+    pa: Radiograph
+    lateral: Radiograph
+    outputVolume: slicer.vtkMRMLScalarVolumeNode | None = None
+    outputSegmentation: slicer.vtkMRMLSegmentationNode | None = None
+    segment: bool = True
+    reproject: bool = True
+    options: dict[str, str | float | None] = field(default_factory=dict)
+
+    def prepare(self, folder: Path) -> list[str]:
+        if self.outputVolume is not None and self.outputVolume in (self.pa, self.lateral):
+            raise ValueError(_("The output must be another volume than the radiographs."))
+        arguments = ["reconstruct", "--out", str(folder / "ct.nrrd")]
+        arguments += ["--pa", str(_file(self.pa, folder, "pa"))]
+        arguments += ["--lateral", str(_file(self.lateral, folder, "lateral"))]
+        if self.segment:
+            arguments += ["--segmentation", str(folder / "segmentation.seg.nrrd")]
+        if self.reproject:
+            arguments += ["--reprojections", str(folder / "reprojections")]
+        return arguments + optionArguments(self.options)
+
+    def finish(self, result: dict) -> ReconstructResult:
+        volume = readVolume(result["volume"])
+        segmentation = readSegmentation(result["segmentation"]) if self.segment else None
+        paths = (result.get("reprojections") or {}) if self.reproject else {}
+        reprojections = {view: readVolume(path) for view, path in paths.items()}
+
+        sibling = next((node for node in (self.pa, self.lateral) if isinstance(node, slicer.vtkMRMLNode)), None)
+        volume = addCT(volume, self.outputVolume, _("CT from radiographs"))
+        placeBeside(volume, sibling)
+        if segmentation is not None:
+            name = _("{name} segmentation").format(name=volume.GetName())
+            segmentation = addSegmentation(segmentation, self.outputSegmentation, name, volume)
+            placeBeside(segmentation, sibling)
+        titles = {"pa": _("PA re-projection"), "lateral": _("Lateral re-projection")}
+        for view, node in reprojections.items():
+            reprojections[view] = addVolume(node, None, titles.get(view, view))
+            placeBeside(reprojections[view], sibling)
+        return ReconstructResult(
+            volume,
+            segmentation,
+            reprojections,
+            result.get("consistency") or {},
+            result.get("model_seconds"),
+            result.get("peak_memory_mb"),
+        )
+
+
+def _file(radiograph: Radiograph, folder: Path, name: str) -> Path:
+    if isinstance(radiograph, slicer.vtkMRMLNode):
+        return writeRadiograph(radiograph, folder, name)
+    if not radiograph:
+        raise ValueError(_("Choose a PA and a lateral radiograph."))
+    return Path(radiograph).resolve()

@@ -1,0 +1,73 @@
+"""How results enter the scene: into a chosen node or a new one, beside their input, ready to be looked at."""
+
+import slicer
+
+_CT_WINDOW, _CT_LEVEL = 1500.0, -400.0  # HU: lungs and mediastinum at once
+_BODY = "Body"
+
+
+def addCT(
+    loaded: slicer.vtkMRMLScalarVolumeNode, output: slicer.vtkMRMLScalarVolumeNode | None, name: str
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Put a CT in HU into the scene, shown with a chest window."""
+    node = addVolume(loaded, output, name)
+    display = node.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(_CT_WINDOW, _CT_LEVEL)
+    return node
+
+
+def addVolume(
+    loaded: slicer.vtkMRMLScalarVolumeNode, output: slicer.vtkMRMLScalarVolumeNode | None, name: str
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Put a volume that is outside the scene into ``output``, or into a new node called ``name``."""
+    if output is None:
+        loaded.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+        output = slicer.mrmlScene.AddNode(loaded)
+    else:
+        output.SetAndObserveImageData(loaded.GetImageData())
+        output.CopyOrientation(loaded)
+        output.SetAndObserveTransformNodeID(None)
+        for attribute in loaded.GetAttributeNames():
+            output.SetAttribute(attribute, loaded.GetAttribute(attribute))
+    if output.GetDisplayNode() is None:
+        output.CreateDefaultDisplayNodes()
+    return output
+
+
+def addSegmentation(
+    segmentation: slicer.vtkSegmentation,
+    output: slicer.vtkMRMLSegmentationNode | None,
+    name: str,
+    referenceVolume: slicer.vtkMRMLScalarVolumeNode,
+) -> slicer.vtkMRMLSegmentationNode:
+    """Put segments into ``output``, or into a new node called ``name``, with surfaces to see in 3D."""
+    if output is None:
+        uniqueName = slicer.mrmlScene.GenerateUniqueName(name)
+        output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", uniqueName)
+    output.GetSegmentation().DeepCopy(segmentation)
+    output.SetAndObserveTransformNodeID(None)
+    if output.GetDisplayNode() is None:
+        output.CreateDefaultDisplayNodes()
+    output.SetReferenceImageGeometryParameterFromVolumeNode(referenceVolume)
+    output.CreateClosedSurfaceRepresentation()
+    _makeTransparent(output, _BODY)
+    return output
+
+
+def placeBeside(node: slicer.vtkMRMLNode, sibling: slicer.vtkMRMLNode | None) -> None:
+    """Put a node into the subject-hierarchy folder, or study, of another one."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    siblingItem = hierarchy.GetItemByDataNode(sibling) if sibling else 0
+    parentItem = hierarchy.GetItemParent(siblingItem) if siblingItem else hierarchy.GetSceneItemID()
+    item = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(parentItem, node)
+    hierarchy.SetItemParent(item, parentItem)
+
+
+def _makeTransparent(segmentation: slicer.vtkMRMLSegmentationNode, segmentName: str) -> None:
+    """Let what is inside a segment be seen, in 3D and in slices."""
+    segment = segmentation.GetSegmentation().GetSegmentIdBySegmentName(segmentName)
+    if segment:
+        display = segmentation.GetDisplayNode()
+        display.SetSegmentOpacity3D(segment, 0.15)
+        display.SetSegmentOpacity2DFill(segment, 0.0)

@@ -1,0 +1,220 @@
+"""The panel of CTGANReconstruct: what a user sees and clicks, with a fake backend."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer")
+pytest.importorskip("PySide6.QtWidgets")
+import slicer
+
+import harness
+from fake_backend import FakeBackend
+
+MODULE = "CTGANReconstruct/CTGANReconstruct.py"
+
+
+@pytest.fixture
+def backend(tmp_path, monkeypatch):
+    """A fake backend with one installed model; the logic of every module gets it."""
+    metadata = tmp_path / "models" / "ChestBiplanar" / "configs" / "metadata.json"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(json.dumps({"name": "Chest, two views", "ctgan": {"task": "biplanar"}}))
+    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr("CTGANReconstructLib.models.sharedResource", lambda name: tmp_path / "shipped")
+    fake = FakeBackend("good", tmp_path)
+    monkeypatch.setattr("CTGANReconstructLib.backend.CTGANLibBackend", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def loaded(scene, backend):
+    return harness.load_module(MODULE)
+
+
+@pytest.fixture
+def ui(loaded):
+    return loaded.widget.ui
+
+
+def addRadiograph(name, shape=(1, 16, 16)):
+    return slicer.util.addVolumeFromArray(np.ones(shape, np.float32), name=name)
+
+
+@pytest.fixture
+def radiographs(ui):
+    nodes = [addRadiograph("PA"), addRadiograph("lateral")]
+    ui.paSelector.setCurrentNode(nodes[0])
+    ui.lateralSelector.setCurrentNode(nodes[1])
+    return nodes
+
+
+def waitForEnd(loaded):
+    harness.run_events(until=lambda: not loaded.widget.panel.job.running, timeout=30)
+
+
+def test_button_says_what_is_missing(ui, tmp_path):
+    def tip():
+        return ui.reconstructButton.enabled, ui.reconstructButton.toolTip
+
+    assert tip() == (False, "Choose a PA radiograph")
+    pa = addRadiograph("PA")
+    ui.paSelector.setCurrentNode(pa)
+    assert tip() == (False, "Choose a lateral radiograph")
+    ui.lateralSelector.setCurrentNode(pa)
+    assert tip() == (False, "PA and lateral are the same radiograph")
+    ui.lateralSelector.setCurrentNode(addRadiograph("CT", (4, 16, 16)))
+    assert tip() == (False, "CT is a 3D volume, not a radiograph.")
+    ui.lateralSelector.setCurrentNode(None)
+    ui.lateralFileEdit.currentPath = str(tmp_path / "none.dcm")
+    assert tip()[1].startswith("There is no file")
+    (tmp_path / "x.png").touch()
+    ui.lateralFileEdit.currentPath = str(tmp_path / "x.png")
+    assert tip() == (True, "Make a CT from the two radiographs")
+    ui.outputVolumeSelector.setCurrentNode(pa)
+    assert tip() == (False, "The output must be another volume than the radiographs")
+
+
+def test_without_a_model(scene, backend, monkeypatch, tmp_path):
+    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "none"))
+    ui = harness.load_module(MODULE).widget.ui
+    ui.paSelector.setCurrentNode(addRadiograph("PA"))
+    ui.lateralSelector.setCurrentNode(addRadiograph("lateral"))
+    assert (ui.reconstructButton.enabled, ui.reconstructButton.toolTip) == (False, "No model is installed")
+
+
+def test_file_fields_show_only_without_a_node(loaded, ui):
+    assert not ui.paFileEdit.isHidden()
+    ui.paSelector.setCurrentNode(addRadiograph("PA"))
+    assert ui.paFileEdit.isHidden()
+    assert not ui.lateralFileEdit.isHidden()
+
+
+def test_reconstruct_shows_everything(loaded, ui, backend, radiographs):
+    ui.reconstructButton.click()
+    assert ui.reconstructButton.text == "Cancel"
+    assert not ui.progressBar.isHidden()
+    waitForEnd(loaded)
+    assert ui.reconstructButton.text == "Reconstruct"
+    assert ui.progressBar.isHidden()
+    assert ui.statusLabel.text == "Done"
+    result = loaded.widget.panel.lastResult
+    shown = {node.GetBackgroundVolumeID() for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
+    assert shown == {result.volume.GetID()}
+    assert ("3D", "resetThreeDViews") in harness.views
+    assert "PA 0.980, lateral 0.750" in ui.resultLabel.text
+    assert "Low for lateral" in ui.resultLabel.text
+    assert result.volume.GetScene() is slicer.mrmlScene
+    assert (ui.paSelector.currentNode(), ui.lateralSelector.currentNode()) == tuple(radiographs)
+    assert harness.dialogs == []
+    assert backend.value("--model") == "ChestBiplanar"
+    assert backend.value("--pa-view") is None
+    assert backend.value("--pixel-spacing") is None
+
+
+def test_choices_reach_the_backend(loaded, ui, backend, radiographs):
+    ui.paViewComboBox.currentText = "AP"
+    ui.lateralViewComboBox.currentText = "RLAT"
+    ui.sourceToDetectorSpinBox.value = 1500
+    ui.deviceComboBox.currentText = "cpu"
+    ui.segmentCheckBox.checked = False
+    ui.reprojectCheckBox.checked = False
+    ui.reconstructButton.click()
+    waitForEnd(loaded)
+    assert backend.value("--pa-view") == "AP"
+    assert backend.value("--lateral-view") == "RLAT"
+    assert backend.value("--source-to-detector-distance") == "1500.0"
+    assert backend.value("--device") == "cpu"
+    assert backend.value("--segmentation") is None
+    assert loaded.widget.panel.lastResult.reprojections == {}
+
+
+def test_progress_and_cancel(loaded, ui, backend, radiographs):
+    backend.behavior = "slow"
+    before = scene_size()
+    ui.reconstructButton.click()
+    harness.run_events(until=lambda: ui.progressBar.value == 10, timeout=10)
+    assert ui.progressBar.text == "10%, 59 s left"
+    assert ui.statusLabel.text == "Going slowly"
+    assert (ui.reconstructButton.enabled, ui.reconstructButton.text) == (True, "Cancel")
+    ui.reconstructButton.click()
+    waitForEnd(loaded)
+    assert ui.statusLabel.text == "Cancelled"
+    assert scene_size() == before
+    assert harness.dialogs == []
+
+
+def scene_size():
+    return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLStorableNode")
+
+
+@pytest.mark.parametrize(
+    ("behavior", "text", "detail"),
+    [("error", "x.png is a color photograph. Choose a radiograph.", ""), ("crash", "unexpectedly", "MemoryError")],
+)
+def test_failures_are_shown_with_details(loaded, ui, backend, radiographs, behavior, text, detail):
+    backend.behavior = behavior
+    before = scene_size()
+    ui.reconstructButton.click()
+    waitForEnd(loaded)
+    (dialog,) = harness.dialogs
+    assert dialog.kind == "error"
+    assert text in dialog.text
+    assert detail in (dialog.detail or "")
+    assert "Traceback" not in dialog.text
+    assert scene_size() == before
+    assert ui.reconstructButton.text == "Reconstruct"
+    assert ui.reconstructButton.enabled
+
+
+def test_scene_close_cancels_and_the_panel_lives_on(loaded, ui, backend, radiographs):
+    backend.behavior = "slow"
+    ui.reconstructButton.click()
+    harness.run_events(until=lambda: ui.progressBar.value == 10, timeout=10)
+    slicer.mrmlScene.Clear()
+    assert not loaded.widget.panel.job.running
+    assert ui.reconstructButton.toolTip == "Choose a PA radiograph"
+    ui.paSelector.setCurrentNode(addRadiograph("PA"))
+    assert ui.reconstructButton.toolTip == "Choose a lateral radiograph"
+
+
+def test_quitting_ends_the_job(loaded, ui, backend, radiographs):
+    backend.behavior = "slow"
+    ui.reconstructButton.click()
+    job = loaded.widget.panel.job
+    assert job.running
+    harness.reset()
+    assert not job.running
+
+
+def test_job_goes_on_while_another_module_is_open(loaded, ui, radiographs):
+    ui.reconstructButton.click()
+    loaded.panel.exit()
+    waitForEnd(loaded)
+    assert loaded.widget.panel.lastResult is not None
+    loaded.panel.enter()
+    assert ui.reconstructButton.enabled
+
+
+def test_packages_are_installed_before_the_start(loaded, ui, backend, radiographs):
+    backend.missing = ["monai>=1.5"]
+    ui.reconstructButton.click()
+    waitForEnd(loaded)
+    assert backend.installed == 1
+    assert ui.statusLabel.text == "Done"
+
+
+def test_choices_are_kept_in_the_scene(loaded, ui, radiographs):
+    ui.deviceComboBox.currentText = "cpu"
+    ui.lateralFileEdit.currentPath = "/some/file.png"
+    loaded.panel.exit()
+    loaded.panel.enter()
+    parameters = loaded.widget.logic.getParameterNode()
+    assert (parameters.device, parameters.lateralFile, parameters.paVolume) == ("cpu", "/some/file.png", radiographs[0])
+    assert (ui.deviceComboBox.currentText, ui.lateralFileEdit.currentPath) == ("cpu", "/some/file.png")
+
+
+def test_panel_says_not_for_diagnosis(ui):
+    assert "Not for diagnosis" in ui.disclaimerLabel.text
+    assert not ui.disclaimerLabel.isHidden()

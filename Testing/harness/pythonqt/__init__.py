@@ -1,0 +1,1 @@
+"""PythonQt's behavior on top of PySide6: properties are attributes, signals take Slicer's two ways to connect."""
