@@ -15,12 +15,12 @@ import pytest
 import SimpleITK as sitk
 
 from CTGANLib.__main__ import TASKS, main
-from CTGANLib.biplanar.evaluate import score
+from CTGANLib.biplanar.evaluate import Truth
 from CTGANLib.biplanar.radiographs import on_standard_detector
 from CTGANLib.biplanar.reconstruct import Reconstructor
 from CTGANLib.imaging.geometry import View
 from CTGANLib.imaging.radiographs import read_radiograph
-from CTGANLib.imaging.volumes import read_volume
+from CTGANLib.imaging.volumes import read_volume, write_volume
 from CTGANLib.models.store import first_model
 from phantoms import chest, dicom_series, turned_grid
 
@@ -82,8 +82,9 @@ def test_the_sample_patient_is_reconstructed_better_than_the_mean(reconstructed)
     field, volume = read_volume(CT), read_volume(folder / "ct.nrrd")
     views = ((PA, View.PA), (LATERAL, View.LLAT))
     inputs = tuple(on_standard_detector(read_radiograph(path, view)) for path, view in views)
-    ours = score(volume.array, field, inputs)
-    mean = score(Reconstructor.from_model(first_model("biplanar")).mean_hu, field, inputs)
+    truth = Truth(field, inputs)
+    ours = truth.score(volume.array)
+    mean = truth.score(Reconstructor.from_model(first_model("biplanar")).mean_hu)
     assert ours["psnr_true"] > mean["psnr_true"] + 2.5
     assert ours["mae_hu"] < 0.75 * mean["mae_hu"]
     assert ours["lung_dice"] > 0.8
@@ -157,6 +158,30 @@ def test_dataset_check_says_why_a_case_is_left_out(tmp_path, capsys):
     assert status == 0 and rows["good"]["use"] and not rows["good"]["reason"]
     for name in ("cut", "empty"):
         assert not rows[name]["use"] and rows[name]["reason"]
+
+
+def test_train_evaluate_and_use_the_model(tmp_path, capsys):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name, scale in (("a", 1.0), ("b", 0.9), ("c", 0.95)):
+        write_volume(chest(turned_grid(np.eye(3), (320, 240, 260), (4, 4, 4)), scale=scale), data / f"{name}.nrrd")
+    (data / "d.nrrd").write_text("damaged")
+    lines = ["id role licence", "a train CC0", "b train CC0", "c test -", "d train -"]
+    (data / "MANIFEST.tsv").write_text("\n".join(line.replace(" ", "\t") for line in lines))
+    train = ["train", "--recipe", "biplanar", "--data", data, "--out", tmp_path / "run", "--steps", 2, "--batch", 1]
+    status, events = run(capsys, *train)
+    assert status == 0, events[-1]
+    assert list(events[-1]["left_out"]) == ["d"]
+    assert [row["method"] for row in events[-1]["metrics"]] == ["ours", "mean volume", "nearest training volume"]
+    model = events[-1]["model"]
+    assert (Path(model) / "docs" / "README.md").read_text().count("`a`: CC0") == 1
+
+    out = tmp_path / "rows.json"
+    status, events = run(capsys, "evaluate", "--data", data, "--model", model, "--out", out)
+    assert status == 0 and json.loads(out.read_text()) == events[-1]["rows"]
+    assert {row["case"] for row in events[-1]["rows"]} == {"c"}
+    options = ["--out", tmp_path / "ct.nrrd", "--model", model]
+    assert run(capsys, "reconstruct", "--pa", PA, "--lateral", LATERAL, *options)[0] == 0
 
 
 def _text(path):

@@ -6,12 +6,11 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from CTGANLib.biplanar.evaluate import score
+from CTGANLib.biplanar.evaluate import Truth
 from CTGANLib.biplanar.radiographs import on_standard_detector
 from CTGANLib.biplanar.reconstruct import Reconstructor, reproject
 from CTGANLib.imaging.geometry import View
 from CTGANLib.imaging.radiographs import Radiograph, read_radiograph
-from CTGANLib.imaging.standardize import standard_cube
 from CTGANLib.imaging.volumes import Volume, read_volume
 from CTGANLib.models.store import first_model
 from CTGANLib.training.evaluation import table
@@ -34,16 +33,14 @@ def write_report(path: Path, reconstruction: Path, sample: Path) -> str:
     views = (("pa", View.PA), ("lateral", View.LLAT))
     inputs = tuple(on_standard_detector(read_radiograph(sample / f"chest_{name}.dcm", view)) for name, view in views)
     mean = np.round(Reconstructor.from_model(first_model("biplanar")).mean_hu)
-    rows = [
-        {"method": name, **score(hu, field, inputs)} for name, hu in (("ours", volume.array), ("mean volume", mean))
-    ]
+    truth = Truth(field, inputs)
+    rows = [{"method": name, **truth.score(hu)} for name, hu in (("ours", volume.array), ("mean volume", mean))]
     scores = table([{name: row[name] for name in row if name != "ssim_x2ct"} for row in rows])
 
     figure, axes = pyplot.subplots(4, 3, figsize=(11, 15), facecolor="white")
     for row, radiograph, again in zip(axes, inputs, reproject(volume, inputs), strict=False):
         _draw_view(row, radiograph, again)
-    true = Volume(standard_cube(field.array), volume.grid)
-    for row, shown, title in ((axes[2], volume, "reconstruction"), (axes[3], true, "true CT")):
+    for row, shown, title in ((axes[2], volume, "reconstruction"), (axes[3], truth.volume, "true CT")):
         for axis, (name, plane) in zip(row, _planes(shown).items(), strict=True):
             axis.imshow(plane, **_WINDOW)
             axis.set_title(f"{name}: {title}")

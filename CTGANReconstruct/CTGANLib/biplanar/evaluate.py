@@ -12,7 +12,7 @@ from ..imaging.projection import project
 from ..imaging.radiographs import Radiograph
 from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING, standard_cube
 from ..imaging.volumes import Volume
-from ..segmentation.labels import BONE, LEFT_LUNG, RIGHT_LUNG
+from ..segmentation.labels import BONE, LABELS, LEFT_LUNG, RIGHT_LUNG
 from ..segmentation.segment import segment, structure
 from ..training.metrics import dice, mae_hu, psnr_true, psnr_x2ct, ssim_3d, ssim_x2ct
 from .radiographs import standardize_radiographs
@@ -44,41 +44,50 @@ def evaluate(
     for number, (name, path) in enumerate(cases.items()):
         progress(number / len(cases), f"Scoring {name}")
         field = _field(path)
-        radiographs = _radiographs(field)
-        result = reconstructor(*radiographs)
+        truth = Truth(field, _radiographs(field))
+        result = reconstructor(*truth.radiographs)
         volumes = {"ours": result.volume.array, "mean volume": reconstructor.mean_hu}
         if training:
-            own = _pictures(radiographs)
+            own = _pictures(truth.radiographs)
             nearest = int(np.argmin([float(((own - other) ** 2).mean()) for other in pictures]))
             volumes["nearest training volume"] = standard_cube(np.load(training[nearest]))
         for method, hu in volumes.items():
             seconds = result.model_seconds if method == "ours" else 0.0
-            rows.append({"case": name, "method": method, **score(hu, field, radiographs), "seconds": seconds})
+            rows.append({"case": name, "method": method, **truth.score(hu), "seconds": seconds})
     return rows
 
 
-def score(hu: np.ndarray, field: Volume, radiographs: tuple[Radiograph, ...]) -> dict[str, float]:
-    """Every metric of one reconstruction (HU [128, 128, 128]) against the true CT of its field of view."""
-    true = standard_cube(field.array)
-    grid = Grid.centered((STANDARD_SIZE,) * 3, STANDARD_SPACING, tuple(field.grid.center))
-    labels, true_labels = (segment(Volume(array, grid)) for array in (hu, true))
-    volume = Volume(hu, grid)
-    errors = reprojection_errors(volume, radiographs, reproject(volume, radiographs))
-    return {
-        "psnr_x2ct": psnr_x2ct(hu, true),
-        "psnr_true": psnr_true(hu, true),
-        "ssim_x2ct": ssim_x2ct(hu, true),
-        "ssim": ssim_3d(hu, true),
-        "mae_hu": mae_hu(hu, true, true > HU_MIN),
-        "lung_dice": float(np.mean([_dice(labels, true_labels, lung) for lung in (RIGHT_LUNG, LEFT_LUNG)])),
-        "bone_dice": _dice(labels, true_labels, BONE),
-        "nrmse": float(np.mean([error["nrmse"] for error in errors])),
-        "ncc": float(np.mean([error["ncc"] for error in errors])),
-    }
+class Truth:
+    """What is known of a test patient, and the scores of reconstructions against it.
 
+    Args:
+        field: the true CT in HU on the field of view [160, 160, 160], centered on the isocenter.
+        radiographs: frontal and lateral, on the standard detector.
+    """
 
-def _dice(labels: Volume, true_labels: Volume, label) -> float:
-    return dice(structure(labels, label), structure(true_labels, label))
+    def __init__(self, field: Volume, radiographs: tuple[Radiograph, ...]) -> None:
+        self.radiographs = radiographs
+        grid = Grid.centered((STANDARD_SIZE,) * 3, STANDARD_SPACING, tuple(field.grid.center))
+        self.volume = Volume(standard_cube(field.array), grid)
+        self._labels = segment(self.volume)
+
+    def score(self, hu: np.ndarray) -> dict[str, float]:
+        """Every metric of one reconstruction, HU [128, 128, 128]."""
+        volume, true = Volume(hu, self.volume.grid), self.volume.array
+        labels = segment(volume)
+        errors = reprojection_errors(volume, self.radiographs, reproject(volume, self.radiographs))
+        overlap = {label: dice(structure(labels, label), structure(self._labels, label)) for label in LABELS}
+        return {
+            "psnr_x2ct": psnr_x2ct(hu, true),
+            "psnr_true": psnr_true(hu, true),
+            "ssim_x2ct": ssim_x2ct(hu, true),
+            "ssim": ssim_3d(hu, true),
+            "mae_hu": mae_hu(hu, true, true > HU_MIN),
+            "lung_dice": (overlap[RIGHT_LUNG] + overlap[LEFT_LUNG]) / 2,
+            "bone_dice": overlap[BONE],
+            "nrmse": float(np.mean([error["nrmse"] for error in errors])),
+            "ncc": float(np.mean([error["ncc"] for error in errors])),
+        }
 
 
 def _field(path: Path) -> Volume:

@@ -47,7 +47,9 @@ def set_property(instance: QObject, name: str, value: object) -> None:
     meta_property = meta.property(meta.indexOfProperty(name))
     if not meta_property.isWritable():
         raise AttributeError(f"Property '{name}' of {type(instance).__name__} object is not writable")
-    if not _accepts(meta_property.typeName(), value) or not instance.setProperty(name, value):
+    accepted = _accepts(meta_property.typeName(), value)
+    written = list(value) if accepted and meta_property.typeName() == "QStringList" else value
+    if not accepted or not instance.setProperty(name, written):
         raise AttributeError(
             f"Property '{name}' of type '{meta_property.typeName()}' does not accept an object of type "
             f"{type(value).__name__} ({value!r})"
