@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Annotated
 
 import slicer
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLModelNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
@@ -13,9 +13,11 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
 )
 
+from CTGANReconstructLib.acquisitions import showAcquisition
 from CTGANReconstructLib.backend import Backend, CTGANLibBackend
 from CTGANReconstructLib.events import Progress
-from CTGANReconstructLib.panel_widget import PanelWidget
+from CTGANReconstructLib.panel_widget import Panel, PanelWidget
+from CTGANReconstructLib.project_panel import ProjectPanel
 from CTGANReconstructLib.project_task import ProjectTask
 from CTGANReconstructLib.reconstruct_panel import AUTOMATIC, ReconstructPanel
 from CTGANReconstructLib.reconstruct_task import ReconstructResult, ReconstructTask
@@ -37,7 +39,8 @@ class CTGANReconstruct(ScriptedLoadableModule):
         self.parent.contributors = ["CTGAN contributors"]
         self.parent.helpText = _(
             "Makes a CT and a segmentation from a PA and a lateral radiograph with a generative network, and says how "
-            "well they agree. Not for diagnosis: much of what is shown is the network's guess. "
+            "well they agree; and makes radiographs of a CT, in any view. "
+            "Not for diagnosis: much of what is shown is the network's guess. "
             "The README on the extension's home page has a tutorial."
         )
         self.parent.acknowledgementText = _(
@@ -48,10 +51,13 @@ class CTGANReconstruct(ScriptedLoadableModule):
 
 @parameterNodeWrapper
 class CTGANReconstructParameterNode:
-    """The choices of the panel.
+    """The choices of the panels.
 
-    Of each radiograph a node or, without one, a file is used. Views and lengths (mm) that are automatic or 0 come from
-    the radiograph's own description. Without an output node, a new one is made.
+    Reconstruct: of each radiograph a node or, without one, a file is used. Views and lengths (mm) that are automatic or
+    0 come from the radiograph's own description. Without an output node, a new one is made.
+
+    Project: a radiograph for each view that is true, and with ``projectAngles`` one of a C-arm at three angles
+    (degrees). Lengths (mm) and the energy (keV) that are 0 are the usual ones.
     """
 
     paVolume: vtkMRMLScalarVolumeNode
@@ -70,17 +76,39 @@ class CTGANReconstructParameterNode:
     outputVolume: vtkMRMLScalarVolumeNode
     outputSegmentation: vtkMRMLSegmentationNode
 
+    ctVolume: vtkMRMLScalarVolumeNode
+    projectPA: bool = True
+    projectAP: bool = False
+    projectLLAT: bool = True
+    projectRLAT: bool = False
+    projectAngles: bool = False
+    primaryAngle: Annotated[float, WithinRange(-180, 180)] = 0.0
+    secondaryAngle: Annotated[float, WithinRange(-90, 90)] = 0.0
+    rollAngle: Annotated[float, WithinRange(-180, 180)] = 0.0
+    projectSourceToDetectorDistance: Annotated[float, WithinRange(0, 10000)] = 0.0
+    projectSourceToIsocenterDistance: Annotated[float, WithinRange(0, 10000)] = 0.0
+    detectorSize: Annotated[int, WithinRange(32, 4096)] = 512
+    projectPixelSpacing: Annotated[float, WithinRange(0, 10)] = 0.0
+    energy: Annotated[float, WithinRange(0, 200)] = 0.0
+    film: bool = False
+    preview: bool = True
+
 
 class CTGANReconstructWidget(PanelWidget):
-    """The module's place in the window."""
-
-    uiFile = "UI/ReconstructPanel.ui"
+    """The module's place in the window: a tab for each task."""
 
     def makeLogic(self) -> "CTGANReconstructLogic":
         return CTGANReconstructLogic()
 
-    def makePanel(self, ui, logic: "CTGANReconstructLogic") -> ReconstructPanel:
-        return ReconstructPanel(ui, logic.backend)
+    def makePanels(self, logic: "CTGANReconstructLogic") -> list[Panel]:
+        reconstruct = ReconstructPanel(self.loadPage(_("Reconstruct"), "UI/ReconstructPanel.ui"), logic.backend)
+
+        def reconstructFrom(pa: vtkMRMLScalarVolumeNode, lateral: vtkMRMLScalarVolumeNode) -> None:
+            self.showPanel(reconstruct)
+            reconstruct.startWith(pa, lateral)
+
+        project = ProjectPanel(self.loadPage(_("Project"), "UI/ProjectPanel.ui"), logic.backend, reconstructFrom)
+        return [reconstruct, project]
 
 
 class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
@@ -156,10 +184,13 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
         view: str = "PA",
         outputVolume: vtkMRMLScalarVolumeNode | None = None,
         *,
+        angles: tuple[float, ...] | None = None,
         sourceToDetectorDistance: float | None = None,
         sourceToIsocenterDistance: float | None = None,
         detectorSize: int | None = None,
         pixelSpacing: float | None = None,
+        energy: float | None = None,
+        film: bool = False,
         onProgress: OnProgress | None = None,
     ) -> vtkMRMLScalarVolumeNode:
         """Make a radiograph of a CT (DRR), posed on its detector.
@@ -168,10 +199,13 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
             ctVolume: a CT in HU.
             view: ``PA``, ``AP``, ``LLAT`` or ``RLAT``.
             outputVolume: takes the radiograph (line integrals of the attenuation, bone bright); a new node where None.
+            angles: instead of a view, primary, secondary and perhaps roll angle of a C-arm in degrees; 0, 0 is PA.
             sourceToDetectorDistance: mm.
             sourceToIsocenterDistance: mm.
             detectorSize: rows and columns of the detector, pixels.
             pixelSpacing: between pixels on the detector, mm.
+            energy: of the photons, keV; without it, that of the radiographs which the models have learned from.
+            film: whether to make the look of a film, 0 to 1, rather than line integrals.
             onProgress: called as the work goes on.
         """
         options = {
@@ -179,8 +213,19 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
             "sourceToIsocenterDistance": sourceToIsocenterDistance,
             "detectorSize": detectorSize,
             "pixelSpacing": pixelSpacing,
+            "energy": energy,
+            "film": film,
         }
-        return runTask(ProjectTask(ctVolume, view, outputVolume, options), self.backend, onProgress)
+        pose = view if angles is None else tuple(angles)
+        return runTask(ProjectTask(ctVolume, {pose: outputVolume}, options), self.backend, onProgress)[pose]
+
+    def showAcquisition(self, radiographVolume: vtkMRMLScalarVolumeNode) -> list[vtkMRMLModelNode]:
+        """Draw source, detector and beam of a radiograph from :meth:`project` or :meth:`reconstruct` in 3D.
+
+        Returns:
+            Their models, in this order. A second call for the same radiograph changes them.
+        """
+        return showAcquisition(radiographVolume)
 
     def segment(
         self,
@@ -217,4 +262,5 @@ class CTGANReconstructTest(ScriptedLoadableModuleTest):
         self.assertGreater(result.consistency["pa"]["ncc"], 0.9)
         self.assertLess(slicer.util.arrayFromVolume(result.volume).min(), -900)
         self.assertGreater(result.segmentation.GetSegmentation().GetNumberOfSegments(), 0)
-        self.assertIsNotNone(ct)
+        radiograph = logic.project(ct, "LLAT", detectorSize=128)
+        self.assertGreater(slicer.util.arrayFromVolume(radiograph).max(), 2)

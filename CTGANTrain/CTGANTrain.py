@@ -13,7 +13,7 @@ from slicer.ScriptedLoadableModule import (
 
 from CTGANReconstructLib.backend import Backend, CTGANLibBackend
 from CTGANReconstructLib.events import Progress
-from CTGANReconstructLib.panel_widget import PanelWidget
+from CTGANReconstructLib.panel_widget import Panel, PanelWidget
 from CTGANReconstructLib.tasks import runTask
 from CTGANTrainLib.train_panel import TrainPanel
 from CTGANTrainLib.train_task import RECIPES, EvaluateTask, TrainResult, TrainTask
@@ -52,13 +52,11 @@ class CTGANTrainParameterNode:
 class CTGANTrainWidget(PanelWidget):
     """The module's place in the window."""
 
-    uiFile = "UI/TrainPanel.ui"
-
     def makeLogic(self) -> "CTGANTrainLogic":
         return CTGANTrainLogic()
 
-    def makePanel(self, ui, logic: "CTGANTrainLogic") -> TrainPanel:
-        return TrainPanel(ui, logic.backend)
+    def makePanels(self, logic: "CTGANTrainLogic") -> list[Panel]:
+        return [TrainPanel(self.loadPage(_("Train"), "UI/TrainPanel.ui"), logic.backend)]
 
 
 class CTGANTrainLogic(ScriptedLoadableModuleLogic):

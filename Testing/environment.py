@@ -1,4 +1,4 @@
-"""The virtual environment of tests and demo: made on first use, used again while the requirements stay the same.
+"""The virtual environments of tests, demo and benchmarks: made on first use, used again while the requirements stay.
 
 Standard library only: this runs in whatever Python the user has.
 """
@@ -12,27 +12,36 @@ from pathlib import Path
 
 TESTING = Path(__file__).resolve().parent
 REPOSITORY = TESTING.parent
-_FOLDER = REPOSITORY / ".venv"
-_REQUIREMENTS = TESTING / "requirements.txt"
 
 
-def python() -> Path:
+def folder(part: str = "") -> Path:
+    """Where the environment of a part of Testing is, such as ``benchmarks``, or the one of tests and demo."""
+    return REPOSITORY / (f".venv-{part}" if part else ".venv")
+
+
+def python(part: str = "") -> Path:
     """The environment's Python; the environment is made first where it is missing or of other requirements.
+
+    Args:
+        part: folder in Testing with the ``requirements.txt``; without it the one of tests and demo.
 
     Raises:
         SystemExit: the environment cannot be made; the message says why.
     """
-    executable = _FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp = _FOLDER / "complete.txt"
+    place, requirements = folder(part), TESTING / part / "requirements.txt"
+    executable = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = place / "complete.txt"
     base = _base_python()
-    fingerprint = hashlib.sha256(_REQUIREMENTS.read_bytes() + base.encode()).hexdigest()
+    # The requirements of a part take their versions from those of the tests.
+    wanted = b"".join(file.read_bytes() for file in sorted({requirements, TESTING / "requirements.txt"}))
+    fingerprint = hashlib.sha256(wanted + base.encode()).hexdigest()
     if executable.exists() and stamp.exists() and stamp.read_text() == fingerprint:
         return executable
-    print(f"Making the test environment in {_FOLDER} (a few minutes, once) ...", flush=True)
-    shutil.rmtree(_FOLDER, ignore_errors=True)
-    _run([base, "-m", "venv", str(_FOLDER)], "Install Python's venv module (Debian: python3-venv).")
+    print(f"Making the environment in {place} (a few minutes, once) ...", flush=True)
+    shutil.rmtree(place, ignore_errors=True)
+    _run([base, "-m", "venv", str(place)], "Install Python's venv module (Debian: python3-venv).")
     install = [str(executable), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r"]
-    _run([*install, str(_REQUIREMENTS)], "Check the connection to the package index and the free disk space.")
+    _run([*install, str(requirements)], "Check the connection to the package index and the free disk space.")
     # Written last: an environment whose making was interrupted is made again.
     stamp.write_text(fingerprint)
     return executable
@@ -59,8 +68,8 @@ def _run(command: list[str], advice: str) -> None:
         sys.exit(f"The test environment could not be made: {' '.join(command)} failed. {advice}")
 
 
-def run(arguments: list[str]) -> int:
-    """Run the environment's Python in the repository, with the project's packages on its path; return its status."""
+def run(arguments: list[str], part: str = "") -> int:
+    """Run an environment's Python in the repository, with the project's packages on its path; return its status."""
     paths = [str(REPOSITORY / "CTGANReconstruct"), str(REPOSITORY / "CTGANTrain"), str(TESTING)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}
-    return subprocess.run([str(python()), *arguments], cwd=REPOSITORY, env=environment).returncode
+    return subprocess.run([str(python(part)), *arguments], cwd=REPOSITORY, env=environment).returncode

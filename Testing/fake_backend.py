@@ -8,12 +8,23 @@ import os
 import subprocess
 import sys
 import time
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 SHAPE = (8, 12, 10)  # k, j, i
 SPACING = (2.0, 3.0, 4.0)  # i, j, k, mm
 ORIGIN_LPS = (10.0, 20.0, -30.0)
+# In the terms of CTGANLib's Acquisition.
+ACQUISITION = {
+    "view": "PA",
+    "source_to_detector_distance": 1800.0,
+    "source_to_isocenter_distance": 1600.0,
+    "detector_shape": [16, 16],
+    "pixel_spacing": [2.0, 3.0],
+    "isocenter": [1.0, 2.0, 3.0],
+    "detector_offset": [0.0, 0.0],
+    "rotation": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+}
 
 
 class FakeBackend:
@@ -94,10 +105,32 @@ def _writeSegmentation(path: str) -> None:
     _writeImage(path, array, **keys)
 
 
-def _writeRadiograph(path: str) -> None:
+def _writeRadiograph(path: str, acquisition: dict) -> None:
     import numpy as np
 
-    _writeImage(path, np.ones((1, 16, 16), np.float32), CTGAN__Acquisition=json.dumps({"view": "PA"}))
+    _writeImage(path, np.ones((1, 16, 16), np.float32), CTGAN__Acquisition=json.dumps(acquisition))
+
+
+def _values(arguments: list[str], option: str) -> list[str]:
+    """All values of an option."""
+    if option not in arguments:
+        return []
+    return list(takewhile(lambda text: not text.startswith("--"), arguments[arguments.index(option) + 1 :]))
+
+
+def _preview(arguments: list[str]) -> None:
+    """Answer each request with one gray pixel, and with an error where the detector is too near."""
+    from PIL import Image
+
+    for number, line in enumerate(sys.stdin):
+        request = json.loads(line)
+        if request.get("source_to_detector_distance", 1800) < 1000:
+            _say("error", message="The detector is too near.", advice="")
+            continue
+        picture = str(Path(_values(arguments, "--out")[0]) / f"{number}.png")
+        Image.new("L", (8, 8), 100).save(picture)
+        isocenter = [*request.get("angles", []), 0.0, 0.0, 0.0][:3]  # so that a test sees which request this answers
+        _say("result", picture=picture, acquisition={**ACQUISITION, "isocenter": isocenter})
 
 
 def _perform(arguments: list[str]) -> None:
@@ -111,7 +144,7 @@ def _perform(arguments: list[str]) -> None:
             _writeSegmentation(options["--segmentation"])
         paths = {view: str(Path(options.get("--reprojections", "")) / f"{view}.nrrd") for view in ("pa", "lateral")}
         for path in paths.values() if "--reprojections" in options else ():
-            _writeRadiograph(path)
+            _writeRadiograph(path, {"view": "PA"})
         _say(
             "result",
             volume=options["--out"],
@@ -122,8 +155,10 @@ def _perform(arguments: list[str]) -> None:
             peak_memory_mb=900.0,
         )
     elif task == "project":
-        _writeRadiograph(options["--out"])
-        _say("result", radiographs=[options["--out"]])
+        paths = _values(arguments, "--out")
+        for path, view in zip(paths, [*_values(arguments, "--view"), "PA"], strict=False):
+            _writeRadiograph(path, {**ACQUISITION, "view": view})
+        _say("result", radiographs=paths)
     elif task == "segment":
         _writeSegmentation(options["--out"])
         _say("result", segmentation=options["--out"], volumes_ml={"Body": 3.5, "Right lung": 0.2})
@@ -157,6 +192,8 @@ def _main(behavior: str, arguments: list[str]) -> int:
         return 9
     elif behavior == "partial":
         _say("result", volume="/nonexistent/ct.nrrd", segmentation=None, reprojections=None, consistency={})
+    elif arguments[0] == "preview":
+        _preview(arguments)
     elif behavior == "good":
         _perform(arguments)
     return 0

@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 
 from CTGANLib.imaging.dicom import anonymous_study
-from CTGANLib.imaging.projection import project_views
+from CTGANLib.imaging.drr import Patient, acquisition_for
+from CTGANLib.imaging.geometry import View
 from CTGANLib.imaging.radiographs import write_radiograph
 from CTGANLib.imaging.standardize import FIELD_SIZE, standardize
 from CTGANLib.imaging.volumes import read_volume, write_volume
@@ -23,8 +24,9 @@ def main() -> None:
     parser.add_argument("ct", type=Path, help="the CT of LIDC-IDRI-0001")
     volume = read_volume(parser.parse_args().ct)
     write_volume(standardize(volume, FIELD_SIZE), SAMPLE / "chest_ct.nrrd")
-    study = anonymous_study()
-    for name, radiograph in zip(("pa", "lateral"), project_views(volume, ["PA", "LLAT"]), strict=True):
+    study, patient = anonymous_study(), Patient(volume)
+    for name, view in (("pa", View.PA), ("lateral", View.LLAT)):
+        radiograph = patient.radiograph(acquisition_for(view, patient.isocenter))
         write_radiograph(radiograph, SAMPLE / f"chest_{name}.dcm", study)
 
 

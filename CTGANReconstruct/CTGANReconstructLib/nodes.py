@@ -12,14 +12,44 @@ _OUR_ATTRIBUTES = "CTGAN."
 
 
 def writeVolume(node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> None:
-    """Write a volume where it is in the world (RAS, mm), as NRRD with the node's attributes as keys.
+    """Write a CT where it is in the world (RAS, mm), as NRRD with the node's attributes as keys.
 
     Raises:
-        ValueError: the node has no voxels, a nonlinear transform, or cannot be written.
+        ValueError: the node is not a 3D volume, has a nonlinear transform, or cannot be written.
     """
-    if node.GetImageData() is None:
-        raise ValueError(_("{name} is empty.").format(name=node.GetName()))
+    if problem := ctProblem(node):
+        raise ValueError(problem)
     _store(_inWorld(node), path)
+
+
+def writeCoarseVolume(node: slicer.vtkMRMLScalarVolumeNode, path: Path, size: int) -> None:
+    """Write every n-th voxel of a volume, so that no axis has many more than ``size``; else as :func:`writeVolume`."""
+    if problem := ctProblem(node):
+        raise ValueError(problem)
+    world = _inWorld(node)
+    steps = [max(1, -(-count // size)) for count in world.GetImageData().GetDimensions()]
+    toRAS = vtk.vtkMatrix4x4()
+    world.GetIJKToRASMatrix(toRAS)
+    for column, step in enumerate(steps):
+        for row in range(3):
+            toRAS.SetElement(row, column, toRAS.GetElement(row, column) * step)
+    coarse = slicer.vtkMRMLScalarVolumeNode()
+    i, j, k = steps
+    slicer.util.updateVolumeFromArray(coarse, slicer.util.arrayFromVolume(world)[::k, ::j, ::i].copy())
+    coarse.SetIJKToRASMatrix(toRAS)
+    _store(coarse, path)
+
+
+def ctProblem(node: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """A sentence that says why a node cannot be a CT, or nothing."""
+    image = node.GetImageData()
+    if image is None or 0 in image.GetDimensions():
+        return _("{name} is empty.").format(name=node.GetName())
+    if image.GetNumberOfScalarComponents() > 1:
+        return _("{name} holds several values a voxel, in time or color, not one CT.").format(name=node.GetName())
+    if min(image.GetDimensions()) < 2:
+        return _("{name} is one picture, not a 3D CT.").format(name=node.GetName())
+    return ""
 
 
 def writeRadiograph(node: slicer.vtkMRMLScalarVolumeNode, folder: Path, name: str) -> Path:
@@ -106,6 +136,7 @@ def _inWorld(node: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolume
 def _store(node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> None:
     storage = slicer.vtkMRMLNRRDStorageNode()
     storage.SetFileName(str(path))
+    storage.SetUseCompression(False)  # the file is read at once and thrown away, and the user waits
     if not storage.WriteData(node):
         raise ValueError(
             _("{name} cannot be written to {path}. Is the disk full?").format(name=node.GetName(), path=path)

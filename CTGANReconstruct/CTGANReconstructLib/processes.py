@@ -11,8 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def startTree(command: list[str], environment: dict[str, str], stdout: Path, stderr: Path) -> subprocess.Popen:
+def startTree(
+    command: list[str], environment: dict[str, str], stdout: Path, stderr: Path, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen:
     """Start a command without a console window, as the head of a new group, with its output going to two files.
+
+    With ``subprocess.PIPE`` as ``stdin`` it can be written to.
 
     Raises:
         OSError: the program cannot be started.
@@ -22,7 +26,7 @@ def startTree(command: list[str], environment: dict[str, str], stdout: Path, std
     else:
         group = {"start_new_session": True}
     with open(stdout, "wb") as out, open(stderr, "wb") as err:
-        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **group)
+        return subprocess.Popen(command, env=environment, stdin=stdin, stdout=out, stderr=err, **group)
 
 
 def terminateTree(process: subprocess.Popen) -> None:

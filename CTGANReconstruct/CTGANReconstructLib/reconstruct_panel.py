@@ -9,13 +9,14 @@ from .backend import Backend
 from .job_control import JobControl
 from .models import installedModels
 from .nodes import radiographProblem
+from .panel_widget import Panel
 from .reconstruct_task import Radiograph, ReconstructResult, ReconstructTask
 
 _LOW_CONSISTENCY = 0.9
 AUTOMATIC = "Automatic"
 
 
-class ReconstructPanel:
+class ReconstructPanel(Panel):
     """Connects the widgets of ``UI/ReconstructPanel.ui`` with the parameter node and the backend."""
 
     def __init__(self, ui, backend: Backend) -> None:
@@ -48,6 +49,15 @@ class ReconstructPanel:
             if edit.currentPath != path:
                 edit.currentPath = path
         self.job.setReady(self._problem(), _("Make a CT from the two radiographs"))
+
+    def startWith(self, pa: slicer.vtkMRMLScalarVolumeNode, lateral: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """Choose two radiographs that know how they were taken, and start, unless something is in the way."""
+        parameters = self._parameters
+        parameters.paVolume, parameters.lateralVolume = pa, lateral
+        parameters.paView = parameters.lateralView = AUTOMATIC
+        parameters.sourceToDetectorDistance = parameters.sourceToIsocenterDistance = parameters.pixelSpacing = 0.0
+        if not self.job.running and not self._problem():
+            self.job.start()
 
     def _set(self, name: str, value: str) -> None:
         if self._parameters is not None:

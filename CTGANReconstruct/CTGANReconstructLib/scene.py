@@ -35,6 +35,18 @@ def addVolume(
     return output
 
 
+def showRadiograph(radiograph: slicer.vtkMRMLScalarVolumeNode, viewName: str) -> None:
+    """Show a radiograph in a slice view that is turned into its plane, and in 3D on its detector."""
+    widget = slicer.app.layoutManager().sliceWidget(viewName)
+    if widget is None:  # the user's layout has no such view
+        return
+    logic, sliceNode = widget.sliceLogic(), widget.mrmlSliceNode()
+    logic.GetSliceCompositeNode().SetBackgroundVolumeID(radiograph.GetID())
+    sliceNode.RotateToVolumePlane(radiograph)
+    logic.FitSliceToAll()
+    sliceNode.SetSliceVisible(True)
+
+
 def addSegmentation(
     segmentation: slicer.vtkSegmentation,
     output: slicer.vtkMRMLSegmentationNode | None,

@@ -79,13 +79,16 @@ class TaskRun:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def optionArguments(options: dict[str, str | float | None]) -> list[str]:
-    """``{"pixelSpacing": 0.5}`` as ``["--pixel-spacing", "0.5"]``; options that are None or empty are left out."""
+def optionArguments(options: dict[str, str | float | bool | None]) -> list[str]:
+    """``{"pixelSpacing": 0.5, "film": True}`` as ``["--pixel-spacing", "0.5", "--film"]``.
+
+    Options that are None, empty or False are left out.
+    """
     arguments = []
     for name, value in options.items():
-        if value not in (None, ""):
+        if value is not None and value is not False and value != "":
             dashed = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
-            arguments += [f"--{dashed}", str(value)]
+            arguments += [f"--{dashed}"] if value is True else [f"--{dashed}", str(value)]
     return arguments
 
 

@@ -7,11 +7,12 @@ from slicer.i18n import tr as _
 from CTGANReconstructLib.backend import Backend
 from CTGANReconstructLib.events import Progress
 from CTGANReconstructLib.job_control import JobControl
+from CTGANReconstructLib.panel_widget import Panel
 
 from .train_task import TrainResult, TrainTask
 
 
-class TrainPanel:
+class TrainPanel(Panel):
     """Connects the widgets of ``UI/TrainPanel.ui`` with the parameter node and the backend."""
 
     def __init__(self, ui, backend: Backend) -> None:

@@ -22,7 +22,7 @@ from CTGANLib.imaging.geometry import View
 from CTGANLib.imaging.radiographs import read_radiograph
 from CTGANLib.imaging.volumes import read_volume, write_volume
 from CTGANLib.models.store import first_model
-from phantoms import chest, dicom_series, turned_grid
+from phantoms import chest, dicom_series, dicom_tags, turned_grid
 
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "SampleData"
 PA, LATERAL, CT = SAMPLE / "chest_pa.dcm", SAMPLE / "chest_lateral.dcm", SAMPLE / "chest_ct.nrrd"
@@ -124,6 +124,67 @@ def test_project_then_reconstruct_from_nrrd_and_png(tmp_path, capsys):
     )
     assert status == 0 and (tmp_path / "ct.nii.gz").is_file()
     assert events[-1]["segmentation"] is None and events[-1]["reprojections"] is None
+
+
+def test_project_many_views_in_one_call(tmp_path, capsys):
+    names = ("pa.nrrd", "rlat.dcm", "lao.nrrd", "tilted.png", "like.nrrd")
+    out = [tmp_path / name for name in names]
+    poses = ["--view", "PA", "RLAT", "--angles", "30", "0", "--angles", "-20", "-10", "5", "--like", PA]
+    status, events = run(capsys, "project", CT, *poses, "--out", *out, "--detector-size", "96")
+    assert status == 0 and events[-1]["radiographs"] == [str(path) for path in out]
+    assert len({event["message"] for event in events[:-1]}) == 2 + len(names)
+    pa, rlat, lao, _, like = (read_radiograph(path, None) for path in out)
+    assert (pa.acquisition.view, rlat.acquisition.view) == (View.PA, View.RLAT)
+    assert pa.array.shape == (96, 96) and pa.acquisition.pixel_spacing[0] == pytest.approx(430 / 96)
+    np.testing.assert_allclose(lao.acquisition.beam_direction, [-0.5, np.cos(np.pi / 6), 0], atol=1e-6)
+    # Taken as the sample's radiograph was, the sample's CT looks as that one.
+    sample = read_radiograph(PA, View.PA)
+    assert like.acquisition == sample.acquisition
+    assert np.corrcoef(like.array.ravel(), sample.array.ravel())[0, 1] > 0.99
+
+
+def test_project_like_a_radiograph_without_a_place(tmp_path, capsys):
+    """Distances and detector are those of the file, the place is that of the patient."""
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(tmp_path / "film.png"))
+    out = [tmp_path / "pa.nrrd", tmp_path / "x.nrrd"]
+    status, _ = run(capsys, "project", CT, "--like", tmp_path / "film.png", "--view", "PA", "--out", *out)
+    assert status == 0
+    pa, like = (read_radiograph(path, None).acquisition for path in out)
+    assert like.detector_shape == (64, 64) and like.isocenter == pa.isocenter
+
+
+def test_project_exposure_and_film(tmp_path, capsys):
+    def projected(name, *options):
+        asked = ["--view", "PA", "--out", tmp_path / name, "--detector-size", "64", *options]
+        status, _ = run(capsys, "project", CT, *asked)
+        assert status == 0
+        return read_radiograph(tmp_path / name, View.PA)
+
+    usual = projected("a.nrrd")
+    soft, hard = projected("b.nrrd", "--energy", "40"), projected("c.nrrd", "--energy", "150")
+    assert soft.array.max() > usual.array.max() > hard.array.max()
+    film = projected("d.dcm", "--film", "--monochrome1", "--scatter", "0.3", "--photons", "5000")
+    assert film.kind == "film" and film.array.max() <= 1
+    assert dicom_tags(tmp_path / "d.dcm").PhotometricInterpretation == "MONOCHROME1"
+    assert np.corrcoef(film.array.ravel(), usual.array.ravel())[0, 1] > 0.9
+
+
+def test_preview_answers_each_request(tmp_path):
+    requests = [
+        {"view": "PA"},
+        {"angles": [25, -5, 0], "pixel_spacing": 0.84, "detector_size": 512},
+        {"view": "PA", "source_to_detector_distance": 100},
+    ]
+    command = [sys.executable, "-m", "CTGANLib", "preview", CT, "--out", tmp_path, "--size", "64", "--events"]
+    text = "".join(json.dumps(request) + "\n" for request in requests)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env=_path())
+    assert done.returncode == 0, done.stderr
+    pa, oblique, wrong, end = [json.loads(line) for line in done.stdout.splitlines() if "progress" not in line]
+    picture = sitk.ReadImage(pa["picture"])
+    assert picture.GetSize() == (64, 64) and picture.GetPixelIDValue() == sitk.sitkUInt8
+    assert oblique["acquisition"]["pixel_spacing"] == [6.72, 6.72]
+    assert wrong["event"] == "error" and "between source and detector" in wrong["message"]
+    assert end["pictures"] == 3
 
 
 def test_segment(tmp_path, capsys):
@@ -234,6 +295,44 @@ def test_bad_options(options, tmp_path, capsys):
     _expect_failure(capsys, tmp_path / "out", "reconstruct", "--pa", PA, "--lateral", LATERAL, *options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--source-to-isocenter-distance", "60"], "outside"),  # the source stands in the volume
+        (["--source-to-detector-distance", "900", "--source-to-isocenter-distance", "950"], "between source and"),
+        (["--source-to-detector-distance", "-1000"], "between source and detector"),
+        (["--pixel-spacing", "0"], "spacing above zero"),
+        (["--pixel-spacing", "-1"], "spacing above zero"),
+        (["--pixel-spacing", "nan"], "not a number"),
+        (["--detector-size", "0"], "0 pixels a side"),
+        (["--detector-size", "100000"], "100000 pixels a side"),
+        (["--energy", "5"], "between 20 and 200 keV"),
+        (["--photons", "0"], "number of photons"),
+        (["--scatter", "-1"], "share of scatter"),
+        (["--angles", "5"], "files are named"),
+        (["--like", "nobody.dcm"], "files are named"),
+    ],
+)
+def test_projections_that_cannot_be(options, message, tmp_path, capsys):
+    events = _expect_failure(capsys, tmp_path / "out", "project", CT, "--view", "PA", *options)
+    assert message in events[-1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "No radiograph is asked for"),
+        (["--angles", "5"], "two or three angles"),
+        (["--angles", "1", "2", "3", "4"], "two or three angles"),
+        (["--angles", "nan", "0"], "angles"),
+        (["--like", "nobody.dcm"], "no file nobody.dcm"),
+    ],
+)
+def test_poses_that_cannot_be(options, message, tmp_path, capsys):
+    events = _expect_failure(capsys, tmp_path / "out", "project", CT, *options)
+    assert message in events[-1]["message"]
+
+
 def test_exchanged_radiographs(tmp_path, capsys):
     _expect_failure(capsys, tmp_path / "out", "reconstruct", "--pa", LATERAL, "--lateral", PA)
 
@@ -249,6 +348,7 @@ BAD_CTS = {
     "constant.nrrd": _picture(np.zeros((8, 8, 8), np.int16)),
     "nan.nrrd": _picture(np.where(np.arange(512).reshape(8, 8, 8) > 5, -1000.0, np.nan)),
     "four.nii.gz": lambda path: sitk.WriteImage(sitk.Image([8, 8, 8, 3], sitk.sitkInt16), str(path)),
+    "vectors.nrrd": lambda path: sitk.WriteImage(sitk.Image([8, 8, 8], sitk.sitkVectorInt16, 5), str(path)),
     "air.nrrd": _picture(np.random.default_rng(1).integers(-1024, -500, (30, 30, 30)).astype(np.int16)),
 }
 
@@ -262,8 +362,8 @@ def test_bad_cts(name, task, tmp_path, capsys):
     _expect_failure(capsys, tmp_path / "out", task, path, *options)
 
 
-def _expect_failure(capsys, folder: Path, *arguments) -> None:
-    """Exit status 1, one error event with advice, no traceback, and nothing written."""
+def _expect_failure(capsys, folder: Path, *arguments) -> list[dict]:
+    """The events of a failure: exit status 1, one error event with advice, no traceback, and nothing written."""
     ending = {"project": "pa.dcm", "segment": "ct.seg.nrrd"}.get(arguments[0], "ct.nrrd")
     status = main([*map(str, arguments), "--out", str(folder / ending), "--events"])
     captured = capsys.readouterr()
@@ -273,6 +373,7 @@ def _expect_failure(capsys, folder: Path, *arguments) -> None:
     assert events[-1]["message"].endswith((".", ")")) and "\n" not in events[-1]["message"]
     assert "unexpectedly" not in events[-1]["message"] and "Traceback" not in captured.err, captured.err
     assert not folder.exists() or not any(folder.iterdir())
+    return events
 
 
 def test_an_output_folder_that_cannot_be(tmp_path, capsys):

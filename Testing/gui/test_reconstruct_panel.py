@@ -35,7 +35,7 @@ def loaded(scene, backend):
 
 @pytest.fixture
 def ui(loaded):
-    return loaded.widget.ui
+    return loaded.widget.panels[0].ui
 
 
 def addRadiograph(name, shape=(1, 16, 16)):
@@ -51,7 +51,7 @@ def radiographs(ui):
 
 
 def waitForEnd(loaded):
-    harness.run_events(until=lambda: not loaded.widget.panel.job.running, timeout=30)
+    harness.run_events(until=lambda: not loaded.widget.panels[0].job.running, timeout=30)
 
 
 def test_button_says_what_is_missing(ui, tmp_path):
@@ -78,7 +78,7 @@ def test_button_says_what_is_missing(ui, tmp_path):
 
 def test_without_a_model(scene, backend, monkeypatch, tmp_path):
     monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "none"))
-    ui = harness.load_module(MODULE).widget.ui
+    ui = harness.load_module(MODULE).widget.panels[0].ui
     ui.paSelector.setCurrentNode(addRadiograph("PA"))
     ui.lateralSelector.setCurrentNode(addRadiograph("lateral"))
     assert (ui.reconstructButton.enabled, ui.reconstructButton.toolTip) == (False, "No model is installed")
@@ -99,7 +99,7 @@ def test_reconstruct_shows_everything(loaded, ui, backend, radiographs):
     assert ui.reconstructButton.text == "Reconstruct"
     assert ui.progressBar.isHidden()
     assert ui.statusLabel.text == "Done"
-    result = loaded.widget.panel.lastResult
+    result = loaded.widget.panels[0].lastResult
     shown = {node.GetBackgroundVolumeID() for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
     assert shown == {result.volume.GetID()}
     assert ("3D", "resetThreeDViews") in harness.views
@@ -127,7 +127,7 @@ def test_choices_reach_the_backend(loaded, ui, backend, radiographs):
     assert backend.value("--source-to-detector-distance") == "1500.0"
     assert backend.value("--device") == "cpu"
     assert backend.value("--segmentation") is None
-    assert loaded.widget.panel.lastResult.reprojections == {}
+    assert loaded.widget.panels[0].lastResult.reprojections == {}
 
 
 def test_progress_and_cancel(loaded, ui, backend, radiographs):
@@ -173,7 +173,7 @@ def test_scene_close_cancels_and_the_panel_lives_on(loaded, ui, backend, radiogr
     ui.reconstructButton.click()
     harness.run_events(until=lambda: ui.progressBar.value == 10, timeout=10)
     slicer.mrmlScene.Clear()
-    assert not loaded.widget.panel.job.running
+    assert not loaded.widget.panels[0].job.running
     assert ui.reconstructButton.toolTip == "Choose a PA radiograph"
     ui.paSelector.setCurrentNode(addRadiograph("PA"))
     assert ui.reconstructButton.toolTip == "Choose a lateral radiograph"
@@ -182,7 +182,7 @@ def test_scene_close_cancels_and_the_panel_lives_on(loaded, ui, backend, radiogr
 def test_quitting_ends_the_job(loaded, ui, backend, radiographs):
     backend.behavior = "slow"
     ui.reconstructButton.click()
-    job = loaded.widget.panel.job
+    job = loaded.widget.panels[0].job
     assert job.running
     harness.reset()
     assert not job.running
@@ -192,7 +192,7 @@ def test_job_goes_on_while_another_module_is_open(loaded, ui, radiographs):
     ui.reconstructButton.click()
     loaded.panel.exit()
     waitForEnd(loaded)
-    assert loaded.widget.panel.lastResult is not None
+    assert loaded.widget.panels[0].lastResult is not None
     loaded.panel.enter()
     assert ui.reconstructButton.enabled
 

@@ -28,18 +28,18 @@ def loaded(scene, backend):
 
 @pytest.fixture
 def ui(loaded, tmp_path):
-    ui = loaded.widget.ui
+    ui = loaded.widget.panels[0].ui
     ui.dataFolderEdit.currentPath = str(tmp_path)
     ui.runFolderEdit.currentPath = str(tmp_path / "run ü")
     return ui
 
 
 def waitForEnd(loaded):
-    harness.run_events(until=lambda: not loaded.widget.panel.job.running, timeout=30)
+    harness.run_events(until=lambda: not loaded.widget.panels[0].job.running, timeout=30)
 
 
 def test_button_says_what_is_missing(loaded, tmp_path):
-    ui = loaded.widget.ui
+    ui = loaded.widget.panels[0].ui
     assert (ui.trainButton.enabled, ui.trainButton.toolTip) == (False, "Choose a data folder")
     ui.dataFolderEdit.currentPath = str(tmp_path / "none")
     assert ui.trainButton.toolTip.startswith("There is no folder")
@@ -75,7 +75,7 @@ def test_scene_close_ends_the_training(loaded, ui, backend):
     backend.behavior = "slow"
     ui.trainButton.click()
     slicer.mrmlScene.Clear()
-    assert not loaded.widget.panel.job.running
+    assert not loaded.widget.panels[0].job.running
 
 
 def test_scripting(loaded, backend, tmp_path):

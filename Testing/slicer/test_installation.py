@@ -14,7 +14,7 @@ from shipping import MODULES, ROOT, installedFiles
 LOAD = """
 import sys, harness
 for name in sys.argv[2:]:
-    assert harness.load_module(f"{sys.argv[1]}/{name}.py").widget.ui
+    assert harness.load_module(f"{sys.argv[1]}/{name}.py").widget.panels[0].ui
 harness.complete_startup()
 print(len(harness.sample_data))
 from CTGANReconstructLib.dependencies import missingPackages

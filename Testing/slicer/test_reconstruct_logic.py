@@ -281,6 +281,27 @@ def test_project(logic, backend, scene):
     assert backend.value("--detector-size") == "256"
     with pytest.raises(ValueError, match="another volume"):
         logic.project(ct, outputVolume=ct)
+    with pytest.raises(ValueError, match="PA is one picture"):
+        logic.project(addRadiograph("PA"))
+
+
+def test_project_at_angles(logic, backend, scene):
+    output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "mine")
+    radiograph = logic.project(addRadiograph("CT", (4, 5, 6)), "AP", output, angles=(30, -10), energy=60, film=True)
+    assert radiograph is output
+    assert backend.arguments[2:5] == ["--angles", "30", "-10"]
+    assert "--film" in backend.arguments and "--view" not in backend.arguments
+    assert backend.value("--energy") == "60"
+
+
+def test_acquisition_models_are_made_once(logic, scene):
+    radiograph = logic.project(addRadiograph("CT", (4, 5, 6)))
+    models = logic.showAcquisition(radiograph)
+    assert logic.showAcquisition(radiograph) == models
+    slicer.mrmlScene.RemoveNode(models[1])
+    assert len({model.GetID() for model in logic.showAcquisition(radiograph)}) == 3
+    with pytest.raises(ValueError, match="Not an acquisition"):
+        logic.showAcquisition(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"))
 
 
 def test_segment(logic, scene):

@@ -69,16 +69,16 @@ def centerOf(node):
 @needsModel
 def test_button_makes_a_ct_where_the_true_one_lies(loaded, sample):
     pa, lateral, ct = sample
-    ui = loaded.widget.ui
+    ui = loaded.widget.panels[0].ui
     ui.paSelector.setCurrentNode(pa)
     ui.lateralSelector.setCurrentNode(lateral)
     assert ui.reconstructButton.enabled
     ui.reconstructButton.click()
-    harness.run_events(until=lambda: not loaded.widget.panel.job.running, timeout=300)
+    harness.run_events(until=lambda: not loaded.widget.panels[0].job.running, timeout=300)
     assert harness.dialogs == []
     assert ui.statusLabel.text == "Done"
     assert "Agreement" in ui.resultLabel.text
-    result = loaded.widget.panel.lastResult
+    result = loaded.widget.panels[0].lastResult
     assert min(scores["ncc"] for scores in result.consistency.values()) > 0.85
 
     points = samplePoints(result.volume)
@@ -98,6 +98,46 @@ def test_button_makes_a_ct_where_the_true_one_lies(loaded, sample):
     assert centerOf(result.reprojections["pa"])[1] > middle[1] + 100
     assert centerOf(result.reprojections["lateral"])[0] < middle[0] - 100
     assert all(node.GetAttribute("CTGAN.Acquisition") for node in result.reprojections.values())
+
+
+@needsModel
+def test_project_the_true_ct_and_reconstruct_from_that(loaded, sample):
+    """Three clicks: the tab, which finds the CT, Project, and Reconstruct from these."""
+    for node in sample[:2]:
+        slicer.mrmlScene.RemoveNode(node)
+    ct = sample[2]
+    reconstruct, project = loaded.widget.panels
+    loaded.widget.showPanel(project)
+    project.ui.projectButton.click()
+    harness.run_events(until=lambda: not project.job.running, timeout=300)
+    pa, lateral = project.radiographs["PA"], project.radiographs["LLAT"]
+    # Each lies on its detector: before the patient, and on the left.
+    assert centerOf(pa)[1] == pytest.approx(centerOf(ct)[1] + 200, abs=30)
+    assert centerOf(lateral)[0] == pytest.approx(centerOf(ct)[0] - 200, abs=30)
+    project.ui.reconstructFromTheseButton.click()
+    harness.run_events(until=lambda: not reconstruct.job.running, timeout=300)
+    assert harness.dialogs == []
+    result = reconstruct.lastResult
+    assert min(scores["ncc"] for scores in result.consistency.values()) > 0.85
+    points = samplePoints(result.volume)
+    made, truth, inside = valuesAt(result.volume, points)[0], *valuesAt(ct, points)
+    assert np.corrcoef(truth[inside], made[inside])[0, 1] > 0.7
+
+
+def test_an_oblique_projection_lies_on_its_detector(loaded, sample):
+    ct, logic = sample[2], loaded.widget.logic
+    radiograph = logic.project(ct, angles=(30, -10), detectorSize=128, film=True, energy=60)
+    values = slicer.util.arrayFromVolume(radiograph)
+    assert (values.shape, values.min()) == ((1, 128, 128), 0) and 0.7 < values.max() <= 1
+    source, detector, beam = logic.showAcquisition(radiograph)
+    # The beam goes to the front and left, and toward the feet.
+    way = centerOf(radiograph) - centerOf(source)
+    np.testing.assert_allclose(way / np.linalg.norm(way), [-0.4924, 0.8529, -0.1736], atol=1e-3)
+    assert np.linalg.norm(way) == pytest.approx(1800, abs=1)
+    corners = slicer.util.arrayFromModelPoints(detector)
+    np.testing.assert_allclose(np.linalg.norm(corners[0] - corners[1]), 430, atol=0.1)
+    assert beam.GetPolyData().GetNumberOfPolys() == 4
+    assert logic.showAcquisition(radiograph) == [source, detector, beam]
 
 
 def test_projection_of_the_ct_looks_like_the_radiograph(loaded, sample):

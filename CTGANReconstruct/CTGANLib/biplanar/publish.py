@@ -93,8 +93,9 @@ follow the radiographs, small structures are made up from the training patients.
 
 ## Training
 
-{run["settings"]["steps"]} steps of {run["settings"]["batch_size"]} patients, {run["hours"]} hours on {run["device"]};
-radiographs projected on the fly from deformed CTs. {len(trained_on)} patients:
+{run["settings"]["steps"]} steps of {run["settings"]["batch_size"]} patients, {run["hours"]} hours on {run["device"]}; 64³ voxels for the
+first {run["settings"]["full_from"]:.0%} of the steps, then 128³, with the discriminator after {run["settings"]["adversarial_from"]:.0%}. Radiographs were projected on the fly
+from deformed CTs. {len(trained_on)} patients:
 
 {data}
 

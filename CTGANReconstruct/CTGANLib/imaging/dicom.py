@@ -15,6 +15,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from ..errors import UserError
 from .geometry import Acquisition, View
 from .images import read_image, read_tags
+from .orientation import letters, named_view
 from .pictures import FILM, LINE_INTEGRAL, Picture, gray_array
 
 MODALITIES = ("CR", "DX", "RG", "RF", "XA", "OT")
@@ -188,21 +189,24 @@ def anonymous_study(**attributes: str) -> dict[str, str]:
     }
 
 
-def write_dicom(array: np.ndarray, kind: str, acquisition: Acquisition, path: Path, study: dict[str, str]) -> None:
-    """Write a DX object for presentation, 16 bit MONOCHROME2.
+def write_dicom(
+    array: np.ndarray, kind: str, acquisition: Acquisition, path: Path, study: dict[str, str], photometric: str
+) -> None:
+    """Write a DX object for presentation, 16 bit.
 
     Args:
         array: [rows, columns], growing with attenuation; a film lies within 0 and 1.
         study: attributes of patient and study by keyword, see :func:`anonymous_study`.
+        photometric: whether stored values grow with attenuation (MONOCHROME2) or fall (MONOCHROME1); it looks the same.
     """
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID = DigitalXRayImageStorageForPresentation
     dataset.SOPInstanceUID = generate_uid()
-    _describe_picture(dataset, acquisition.view)
+    _describe_picture(dataset, acquisition)
     _describe_geometry(dataset, acquisition)
-    _store_pixels(dataset, array, kind)
+    _store_pixels(dataset, array, kind, photometric)
     for keyword, value in study.items():
         setattr(dataset, keyword, value)
     dataset.save_as(path, enforce_file_format=True)
@@ -214,24 +218,26 @@ def _code(value: str, meaning: str) -> Dataset:
     return item
 
 
-def _describe_picture(dataset: Dataset, view: View) -> None:
-    position, code, meaning = _VIEW_CODES[view]
+def _describe_picture(dataset: Dataset, acquisition: Acquisition) -> None:
+    view = named_view(acquisition)
     dataset.ImageType = ["DERIVED", "PRIMARY", ""]
     dataset.Modality = "DX"
     dataset.PresentationIntentType = "FOR PRESENTATION"
     dataset.SeriesInstanceUID = generate_uid()
     dataset.SeriesNumber = "1"
-    dataset.SeriesDescription = f"Chest {position}"
+    dataset.SeriesDescription = f"Chest {view.value if view else 'oblique'}"
     dataset.InstanceNumber = "1"
     dataset.Manufacturer = "CTGAN"
     dataset.PositionReferenceIndicator = ""
     dataset.BodyPartExamined = "CHEST"
     dataset.ImageLaterality = "U"
     dataset.AnatomicRegionSequence = [_code("51185008", "Chest")]
-    dataset.ViewPosition = position
-    dataset.ViewCodeSequence = [_code(code, meaning)]
-    dataset.ViewCodeSequence[0].ViewModifierCodeSequence = []
-    dataset.PatientOrientation = ["L", "F"] if view.is_frontal else ["P", "F"]
+    if view is not None:
+        position, code, meaning = _VIEW_CODES[view]
+        dataset.ViewPosition = position
+        dataset.ViewCodeSequence = [_code(code, meaning)]
+        dataset.ViewCodeSequence[0].ViewModifierCodeSequence = []
+    dataset.PatientOrientation = [letters(acquisition.column_direction), letters(acquisition.row_direction)]
     dataset.PositionerType = ""
     dataset.AcquisitionContextSequence = []
     dataset.DetectorType = ""
@@ -251,6 +257,10 @@ def _describe_geometry(dataset: Dataset, acquisition: Acquisition) -> None:
     dataset.ImagePositionPatient = [_decimal(value) for value in matrix[:3, 3] * _LPS_TO_RAS]
     dataset.IsocenterPosition = [_decimal(value) for value in np.asarray(acquisition.isocenter) * _LPS_TO_RAS]
     dataset.Rows, dataset.Columns = rows, columns
+    # As of a C-arm: the beam from back to front is 0, 0; toward the patient's left and toward the head count up.
+    right, front, up = acquisition.beam_direction
+    dataset.PositionerPrimaryAngle = _decimal(np.degrees(np.arctan2(-right, front)))
+    dataset.PositionerSecondaryAngle = _decimal(np.degrees(np.arcsin(np.clip(up, -1, 1))))
 
 
 def _decimal(value: float) -> str:
@@ -258,21 +268,24 @@ def _decimal(value: float) -> str:
     return pydicom.valuerep.format_number_as_ds(float(value) + 0.0)
 
 
-def _store_pixels(dataset: Dataset, array: np.ndarray, kind: str) -> None:
+def _store_pixels(dataset: Dataset, array: np.ndarray, kind: str, photometric: str) -> None:
     scale = min(_SCALES[kind], float(np.floor(65535 / max(float(array.max()), 1e-6))))
     stored = (array * scale).round().clip(0, 65535).astype("<u2")
+    inverted = photometric == "MONOCHROME1"
+    if inverted:
+        stored = 65535 - stored
     low, high = np.percentile(stored, [0.5, 99.5])
     dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.PhotometricInterpretation = photometric
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit = 15
     dataset.PixelRepresentation = 0
     dataset.PixelIntensityRelationship = "LOG"
-    dataset.PixelIntensityRelationshipSign = -1
+    dataset.PixelIntensityRelationshipSign = 1 if inverted else -1
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
-    dataset.PresentationLUTShape = "IDENTITY"
+    dataset.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
     dataset.WindowCenter, dataset.WindowWidth = _decimal((low + high) / 2), _decimal(max(high - low, 1.0))
-    dataset.DerivationDescription = f"Stored value = {kind} x {scale:g}, growing with attenuation"
+    dataset.DerivationDescription = f"Stored value = {'65535 - ' if inverted else ''}{kind} x {scale:g}"
     block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR, create=True)
     block.add_new(_KIND, "LO", kind)
     block.add_new(_SCALE, "FD", scale)

@@ -85,6 +85,24 @@ class Grid:
         return Grid(tuple(size // factor for size in self.shape), matrix)
 
 
+def c_arm_rotation(primary: float, secondary: float = 0.0, roll: float = 0.0) -> tuple[tuple[float, ...], ...]:
+    """The :attr:`Acquisition.rotation` of a C-arm, for the view PA, whose detector is in front of the patient.
+
+    Source: DICOM PS3.3 C.8.7.5.1.2 (XA positioner); a supine patient's chest faces the detector at (0, 0).
+
+    Args:
+        primary: degrees by which the detector turns about the patient's long axis, positive toward the patient's
+            left (LAO), negative toward the right (RAO). 90 is the left lateral view.
+        secondary: degrees by which the detector tilts, positive toward the head (cranial), negative caudal.
+        roll: degrees by which the detector turns about the beam, clockwise as seen from the source.
+    """
+    about_s, about_r, about_a = np.radians([primary, secondary, roll])
+    turn = np.array([[np.cos(about_s), -np.sin(about_s), 0], [np.sin(about_s), np.cos(about_s), 0], [0, 0, 1]])
+    tilt = np.array([[1, 0, 0], [0, np.cos(about_r), -np.sin(about_r)], [0, np.sin(about_r), np.cos(about_r)]])
+    spin = np.array([[np.cos(about_a), 0, np.sin(about_a)], [0, 1, 0], [-np.sin(about_a), 0, np.cos(about_a)]])
+    return tuple(tuple(float(n) for n in row) for row in turn @ tilt @ spin)
+
+
 @dataclass(frozen=True)
 class Acquisition:
     """How one radiograph was taken: a point source and a flat detector.
@@ -100,7 +118,9 @@ class Acquisition:
         pixel_spacing: (between rows, between columns) on the detector, mm.
         isocenter: RAS, mm.
         detector_offset: middle of the detector from the central ray, along (columns, rows), mm.
-        rotation: 3×3 rotation in RAS about the isocenter, as nested tuples.
+        rotation: 3×3 rotation in RAS about the isocenter, as nested tuples; see :func:`c_arm_rotation`.
+        parallel: the rays are parallel to the central ray instead of spreading from the source. The distances still
+            say where the detector is.
     """
 
     view: View = View.PA
@@ -111,6 +131,7 @@ class Acquisition:
     isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0)
     detector_offset: tuple[float, float] = (0.0, 0.0)
     rotation: tuple[tuple[float, float, float], ...] = _IDENTITY
+    parallel: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.source_to_isocenter_distance < self.source_to_detector_distance:
@@ -169,10 +190,13 @@ class Acquisition:
 
     @property
     def projection_matrix(self) -> np.ndarray:
-        """3×4 pinhole matrix: (column·w, row·w, w) = matrix @ (R, A, S, 1), w the share of the way to the detector."""
+        """3×4 pinhole matrix: (column·w, row·w, w) = matrix @ (R, A, S, 1).
+
+        w is the share of the way from the source to the detector, or 1 for parallel rays.
+        """
         to_detector = np.stack([self.column_direction, self.row_direction, self.beam_direction])
         on_detector = np.hstack([to_detector, -(to_detector @ self.source)[:, None]])
-        depth = on_detector[2] / self.source_to_detector_distance
+        depth = np.array([0.0, 0, 0, 1]) if self.parallel else on_detector[2] / self.source_to_detector_distance
         rows, columns = self.detector_shape
         across, down = self.detector_offset
         column = on_detector[0] / self.pixel_spacing[1] + ((columns - 1) / 2 - across / self.pixel_spacing[1]) * depth
@@ -206,6 +230,7 @@ class Acquisition:
                 isocenter=tuple(float(n) for n in data["isocenter"]),
                 detector_offset=tuple(float(n) for n in data["detector_offset"]),
                 rotation=tuple(tuple(float(n) for n in row) for row in data["rotation"]),
+                parallel=bool(data.get("parallel", False)),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"Not an acquisition: {error}") from error

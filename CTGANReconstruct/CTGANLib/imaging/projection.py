@@ -1,5 +1,9 @@
 """The cone-beam projector: digitally reconstructed radiographs and their exact adjoint."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import nn
@@ -7,7 +11,11 @@ from torch import nn
 from ..errors import UserError
 from .attenuation import hu_to_attenuation
 from .geometry import Acquisition, Grid, View
+from .joseph import JosephSums
 from .radiographs import Radiograph
+from .rays import RayBundle, SeparableRays, bundles, camera_rays, check_in_front, move_rays, separate
+from .separable import SeparableSums
+from .slabs import PreparedVolume, Slabs, SlabSum, full_precision, linear, slabs_to_sum
 from .standardize import find_body, upright, without_table
 from .volumes import Volume
 
@@ -15,76 +23,159 @@ from .volumes import Volume
 class ConeBeamProjector(nn.Module):
     """Line integrals of a volume along the rays from the source to the detector pixels (Joseph's method).
 
-    For a detector parallel to two axes of the grid the cone beam is separable: with the slabs s of the volume
-    perpendicular to the beam, P = Σ_s R_s V_s C_sᵀ, where R_s and C_s interpolate linearly between voxels, times the
-    length of the oblique ray through a slab. The gradient that autograd computes is the exact adjoint, since
-    projection is linear and the matrices are constants; no activation is stored for it.
+    Where the detector is parallel to two axes of the grid the beam is separable and each axis is interpolated on its
+    own, else each slab at once; the results are the same. Slabs of the volume that no pixel can tell apart are summed
+    first. The projection is linear in the volume and :meth:`adjoint`, which is also its gradient, is its exact
+    transpose; nothing is stored for it.
+
+    Volumes may be on any device, in float32, in half precision (summed in float32) or in float64.
 
     Source: P. M. Joseph, IEEE TMI 1(3), 1982.
 
     Args:
-        grid: the voxels. Its axes must be parallel to the detector's (any order and sign).
-        acquisition: source and detector.
+        grid: the voxels, in any direction.
+        acquisitions: one view or several with detectors of the same shape.
 
     Raises:
-        ValueError: detector and grid are not parallel, or the source lies inside the volume.
+        ValueError: the source lies inside the volume or beside it, or the detectors differ in shape.
     """
 
-    def __init__(self, grid: Grid, acquisition: Acquisition) -> None:
+    def __init__(self, grid: Grid, acquisitions: Acquisition | Sequence[Acquisition]) -> None:
         super().__init__()
-        self.grid, self.acquisition = grid, acquisition
-        frame = np.stack([acquisition.beam_direction, acquisition.row_direction, acquisition.column_direction])
-        alignment = frame @ grid.directions
-        self._axes = tuple(int(axis) for axis in np.abs(alignment).argmax(axis=1))  # of (i, j, k)
-        signs = alignment[range(3), self._axes]
-        if sorted(self._axes) != [0, 1, 2] or np.abs(np.abs(signs) - 1).max() > 1e-6:
-            raise ValueError("The detector must be parallel to two axes of the volume.")
+        self.grid = grid
+        self.acquisitions = [acquisitions] if isinstance(acquisitions, Acquisition) else list(acquisitions)
+        if len({a.detector_shape for a in self.acquisitions}) != 1:
+            raise ValueError("The detectors of all views must have the same shape.")
+        self._views = [_ProjectedView(grid, a) for a in self.acquisitions]
 
-        depth, down, across = self._positions(frame, signs)
-        if depth.min() <= 0:
-            raise ValueError("The source must lie outside the volume.")
-        matrix = acquisition.ijk_to_ras
-        pixel_zero = matrix[:3, 3] - acquisition.source
-        rows = pixel_zero @ frame[1] + acquisition.pixel_spacing[0] * np.arange(acquisition.detector_shape[0])
-        columns = pixel_zero @ frame[2] + acquisition.pixel_spacing[1] * np.arange(acquisition.detector_shape[1])
+    def forward(self, volume: torch.Tensor | PreparedVolume, pose: torch.Tensor | None = None) -> torch.Tensor:
+        """Line integrals (dimensionless) [batch, views, rows, columns].
 
-        demagnification = depth / acquisition.source_to_detector_distance
-        row_weights = _hat_weights(rows, down, demagnification)
-        # [rows, slabs · voxels]: the sum over slabs becomes part of one matrix product.
-        self.register_buffer("_row_weights", row_weights.permute(1, 0, 2).flatten(1), persistent=False)
-        self.register_buffer(
-            "_column_weights", _hat_weights(columns, across, demagnification).mT.contiguous(), persistent=False
-        )
-        tangent = (rows[:, None] ** 2 + columns[None, :] ** 2) / acquisition.source_to_detector_distance**2
-        ray_length = grid.spacing[self._axes[0]] * np.sqrt(1 + tangent)
-        self.register_buffer("_ray_length", torch.as_tensor(ray_length, dtype=torch.float32), persistent=False)
+        Args:
+            volume: attenuation in 1/mm [batch, 1, k, j, i], or prepared for many projections.
+            pose: [views, 6], a rigid movement of source and detector: rotation vector about the isocenter (radians)
+                and translation (mm), both along R, A and S. Gradients flow to it.
 
-    def _positions(self, frame: np.ndarray, signs: np.ndarray) -> list[np.ndarray]:
-        """Voxel centers from the source along the frame's three directions, each for the grid axis parallel to it."""
-        first = frame @ (self.grid.to_ras(np.zeros(3)) - self.acquisition.source)
-        sizes, spacing = self.grid.shape[::-1], self.grid.spacing
-        return [
-            first[n] + signs[n] * spacing[axis] * np.arange(sizes[axis]) for n, axis in enumerate(self._axes)
-        ]
-
-    @property
-    def _array_order(self) -> tuple[int, ...]:
-        """Dimensions of a [batch, k, j, i] tensor in the order batch, slab, row, column."""
-        return (0, *(3 - axis for axis in self._axes))
-
-    def forward(self, volume: torch.Tensor) -> torch.Tensor:
-        """Line integrals (dimensionless) [batch, 1, rows, columns] of attenuation in 1/mm [batch, 1, k, j, i]."""
-        slabs = volume[:, 0].permute(self._array_order)
-        across = slabs @ self._column_weights.to(slabs.dtype)
-        image = self._row_weights.to(slabs.dtype) @ across.flatten(1, 2)
-        return (image * self._ray_length.to(slabs.dtype))[:, None]
+        Raises:
+            ValueError: the volume is not one of the grid.
+        """
+        tensor = volume.volume if isinstance(volume, PreparedVolume) else volume
+        if tensor.ndim != 5 or tensor.shape[1:] != (1, *self.grid.shape):
+            raise ValueError(f"The volume's shape {tuple(tensor.shape)} is not [batch, 1, *{self.grid.shape}].")
+        views = self._views if pose is None else [v.moved(p) for v, p in zip(self._views, pose, strict=True)]
+        with full_precision(tensor):
+            return torch.stack([view.project(volume) for view in views], dim=1)
 
     def adjoint(self, image: torch.Tensor) -> torch.Tensor:
-        """The transposed projection: [batch, 1, rows, columns] to [batch, 1, k, j, i]."""
-        weighted = image[:, 0] * self._ray_length.to(image.dtype)
-        down = (self._row_weights.to(image.dtype).mT @ weighted).unflatten(1, (len(self._column_weights), -1))
-        slabs = down @ self._column_weights.to(image.dtype).mT
-        return slabs.permute(tuple(np.argsort(self._array_order)))[:, None]
+        """The transposed projection: [batch, views, rows, columns] to [batch, 1, k, j, i], summed over the views."""
+        return sum(view.transpose(image[:, number]) for number, view in enumerate(self._views))
+
+
+class _ProjectedView:
+    """One view of a grid.
+
+    Args:
+        grid: the voxels.
+        acquisition: the view.
+        pose: see :meth:`ConeBeamProjector.forward`.
+    """
+
+    def __init__(self, grid: Grid, acquisition: Acquisition, pose: torch.Tensor | None = None) -> None:
+        self._grid, self._acquisition = grid, acquisition
+        rays = torch.as_tensor(camera_rays(acquisition))
+        if pose is not None:
+            rays = move_rays(rays, pose.to("cpu", torch.float64), torch.as_tensor(acquisition.isocenter))
+        if not acquisition.parallel:
+            check_in_front(rays.detach(), torch.as_tensor(acquisition.beam_direction), grid)
+        separable = separate(rays, grid, acquisition.detector_shape) if pose is None else None
+        self._rays = [separable] if separable else bundles(rays, grid, acquisition.detector_shape)
+        self._parts: dict[tuple, list[_Part]] = {}
+
+    def moved(self, pose: torch.Tensor) -> "_ProjectedView":
+        return _ProjectedView(self._grid, self._acquisition, pose)
+
+    def project(self, volume: torch.Tensor | PreparedVolume) -> torch.Tensor:
+        """[batch, rows, columns]."""
+        image = 0
+        for part in self._parts_for(volume if isinstance(volume, torch.Tensor) else volume.volume):
+            values = part.project(volume) * part.length
+            blank = values.new_zeros(len(values), math.prod(self._acquisition.detector_shape))
+            image = image + blank.index_add(1, part.pixels, values)
+        return image.unflatten(1, self._acquisition.detector_shape)
+
+    def transpose(self, image: torch.Tensor) -> torch.Tensor:
+        """[batch, rows, columns] to [batch, 1, k, j, i]."""
+        parts, flat = self._parts_for(image), image.flatten(1)
+        return sum(part.transpose(flat[:, part.pixels] * part.length) for part in parts)
+
+    def _parts_for(self, tensor: torch.Tensor) -> list["_Part"]:
+        """The parts on a tensor's device and in its precision, made on first use."""
+        like = tensor.new_empty(0, dtype=torch.promote_types(tensor.dtype, torch.float32))
+        key = like.device, like.dtype
+        if key not in self._parts:
+            self._parts[key] = [self._part(rays, like) for rays in self._rays]
+        return self._parts[key]
+
+    def _part(self, rays: RayBundle | SeparableRays, like: torch.Tensor) -> "_Part":
+        acquisition, sizes = self._acquisition, self._grid.shape[::-1]
+        magnification = acquisition.source_to_detector_distance / acquisition.source_to_isocenter_distance
+        pixel = min(acquisition.pixel_spacing) / (1 if acquisition.parallel else magnification)
+        size = sizes[rays.axis]
+        summing = SlabSum(rays.axis, slabs_to_sum(rays.drift(self._grid.spacing) / pixel, size), size)
+        fast, slow = (n for axis, n in enumerate(sizes) if axis != rays.axis)
+        kind = SeparableSums if isinstance(rays, SeparableRays) else JosephSums
+        sums = kind(rays, summing, (slow, fast), like)
+        return _Part(self._grid.shape, sums, rays.pixels.to(like.device), rays.length.to(like))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The pixels of a picture whose rays follow one axis of the grid most, and what their rays sum."""
+
+    shape: tuple[int, int, int]
+    sums: SeparableSums | JosephSums
+    pixels: torch.Tensor
+    length: torch.Tensor
+
+    def project(self, volume: torch.Tensor | PreparedVolume) -> torch.Tensor:
+        """The sums [batch, pixels]."""
+        if isinstance(self.sums, JosephSums) and self.sums.start.requires_grad:
+            tensor = volume if isinstance(volume, torch.Tensor) else volume.volume
+            return _MovingRays.apply(tensor, self.sums.start, self.sums.slope, self, volume)
+        if isinstance(volume, PreparedVolume):
+            return self.sums.project(volume)
+        return linear(volume, self._project, self._transpose)
+
+    def transpose(self, values: torch.Tensor) -> torch.Tensor:
+        """[batch, pixels] to [batch, 1, k, j, i]."""
+        return linear(values, self._transpose, self._project)
+
+    def _project(self, volume: torch.Tensor) -> torch.Tensor:
+        return self.sums.project(Slabs(volume))
+
+    def _transpose(self, values: torch.Tensor) -> torch.Tensor:
+        volume = values.new_empty(len(values), 1, *self.shape)
+        self.sums.transpose(values, volume)
+        return volume
+
+
+class _MovingRays(torch.autograd.Function):
+    """The sums of a part with gradients for the rays too; it saves the volume only."""
+
+    @staticmethod
+    def forward(ctx, tensor, start, slope, part, volume):
+        ctx.save_for_backward(tensor)
+        ctx.part, ctx.prepared = part, volume if isinstance(volume, PreparedVolume) else None
+        return part.sums.project(ctx.prepared or Slabs(tensor))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        (tensor,) = ctx.saved_tensors
+        with full_precision(tensor):
+            to_volume = ctx.part._transpose(gradient) if ctx.needs_input_grad[0] else None
+            to_rays = ctx.part.sums.rays_gradient(gradient, ctx.prepared or Slabs(tensor))
+        return to_volume, *to_rays, None, None
 
 
 def project(volume: Volume, acquisition: Acquisition) -> Radiograph:
@@ -150,17 +241,3 @@ def _upright(volume: Volume) -> Volume:
     if np.allclose(alignment, alignment.round(), atol=1e-6):
         return volume
     return volume.resample(upright(volume.grid, float(volume.grid.spacing.min())))
-
-
-def _hat_weights(pixels: np.ndarray, voxels: np.ndarray, demagnification: np.ndarray) -> torch.Tensor:
-    """Linear-interpolation weights [slabs, pixels, voxels]: each ray reads its two nearest voxels in each slab.
-
-    Args:
-        pixels: positions of the pixels on the detector, mm from the central ray.
-        voxels: positions of the voxel centers, mm from the central ray, evenly spaced.
-        demagnification: for each slab, its distance from the source over that of the detector.
-    """
-    spacing = voxels[1] - voxels[0] if len(voxels) > 1 else 1.0
-    index = (demagnification[:, None] * pixels[None, :] - voxels[0]) / spacing
-    distance = torch.as_tensor(index, dtype=torch.float32)[:, :, None] - torch.arange(len(voxels))
-    return distance.abs_().neg_().add_(1).clamp_(min=0)

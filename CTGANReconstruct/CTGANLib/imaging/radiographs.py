@@ -13,6 +13,7 @@ from ..files import staged
 from .dicom import anonymous_study, is_dicom, read_dicom, write_dicom
 from .geometry import Acquisition, Grid, View
 from .images import read_image, write_image
+from .orientation import with_markers
 from .pictures import FILM, GEOMETRY, LINE_INTEGRAL, Picture, acquisition_of, gray_array
 from .volumes import Volume
 
@@ -36,12 +37,14 @@ class Radiograph:
         acquisition: how it was taken.
         kind: ``"line integral"`` or ``"film"``.
         view_is_certain: the file itself said which view it is.
+        is_posed: the file itself said where in the patient's space the detector was.
     """
 
     array: np.ndarray
     acquisition: Acquisition
     kind: str = LINE_INTEGRAL
     view_is_certain: bool = False
+    is_posed: bool = False
 
     def __post_init__(self) -> None:
         if self.array.shape != tuple(self.acquisition.detector_shape):
@@ -52,7 +55,7 @@ class Radiograph:
 
 def read_radiograph(
     path: str | os.PathLike,
-    view: View,
+    view: View | None,
     *,
     source_to_detector_distance: float | None = None,
     source_to_isocenter_distance: float | None = None,
@@ -66,6 +69,7 @@ def read_radiograph(
 
     Args:
         view: what the picture is wanted as. A file that says PA where AP is wanted, or the other lateral, is believed.
+            With None any view will do, and a file that does not say its view is taken for PA.
         source_to_detector_distance: mm.
         source_to_isocenter_distance: mm.
         pixel_spacing: of square pixels on the detector, mm.
@@ -74,7 +78,7 @@ def read_radiograph(
     Raises:
         UserError: the file is missing, damaged, no radiograph, of the other view, or its geometry cannot be.
     """
-    path, view = Path(path), View(view)
+    path = Path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder, not a radiograph.", "Choose one file.")
     if not path.exists():
@@ -83,6 +87,7 @@ def read_radiograph(
         raise UserError(f"{path} is an empty file.", "Export it again.")
     picture, acquisition = (read_dicom(path), None) if is_dicom(path) else _read_file(path)
     told_view = _told_view(picture, acquisition)
+    view = View(view or told_view or View.PA)
     if told_view is not None and told_view.is_frontal != view.is_frontal:
         wanted, found = ("frontal", "lateral") if view.is_frontal else ("lateral", "frontal")
         raise UserError(f"{path} is a {found} radiograph, but a {wanted} one is wanted.", "Exchange the two files.")
@@ -92,6 +97,7 @@ def read_radiograph(
     spacing = None if pixel_spacing is None else (float(pixel_spacing), float(pixel_spacing))
     given = dict(zip(GEOMETRY, (source_to_detector_distance, source_to_isocenter_distance, spacing), strict=True))
     given = {name: value for name, value in given.items() if value is not None}
+    is_posed = acquisition is not None or picture.position is not None
     try:
         if acquisition is None:
             picture = picture.displayed(view)
@@ -104,19 +110,26 @@ def read_radiograph(
     array = np.ascontiguousarray(picture.array, np.float32)
     if picture.kind == FILM and (array.min() < 0 or array.max() > 1):
         array = (array - array.min()) / np.ptp(array)
-    return Radiograph(array, acquisition, picture.kind, told_view is not None)
+    return Radiograph(array, acquisition, picture.kind, told_view is not None, is_posed)
 
 
-def write_radiograph(radiograph: Radiograph, path: str | os.PathLike, study: dict[str, str] | None = None) -> None:
+def write_radiograph(
+    radiograph: Radiograph,
+    path: str | os.PathLike,
+    study: dict[str, str] | None = None,
+    photometric: str = "MONOCHROME2",
+) -> None:
     """Write a radiograph; the file appears complete or not at all.
 
     ``.dcm`` is a DICOM DX object with all of the geometry; ``.nrrd`` a one-slice volume on its detector in patient
-    space, whose key ``CTGAN.Acquisition`` holds the acquisition; ``.png`` only the look, in 16 bit.
+    space, whose key ``CTGAN.Acquisition`` holds the acquisition; ``.png`` only the look, in 16 bit, with markers that
+    name the view and the patient's sides.
 
     Args:
         radiograph: the radiograph.
         path: where to, with one of these endings.
         study: for DICOM, the attributes of patient and study, from :func:`anonymous_study`.
+        photometric: for DICOM, ``MONOCHROME2`` or ``MONOCHROME1``.
 
     Raises:
         UserError: the place cannot be written, or the ending is not known.
@@ -128,11 +141,17 @@ def write_radiograph(radiograph: Radiograph, path: str | os.PathLike, study: dic
     with staged(path) as temporary:
         if ending == ".dcm":
             study = anonymous_study() if study is None else study
-            write_dicom(radiograph.array, radiograph.kind, radiograph.acquisition, temporary, study)
+            write_dicom(radiograph.array, radiograph.kind, radiograph.acquisition, temporary, study, photometric)
         elif ending == ".nrrd":
             write_image(_one_slice(radiograph), temporary)
         else:
-            write_image(sitk.GetImageFromArray(_look(radiograph.array)), temporary)
+            write_image(sitk.GetImageFromArray(with_markers(look(radiograph), radiograph.acquisition)), temporary)
+
+
+def look(radiograph: Radiograph) -> np.ndarray:
+    """16 bit values to look at: a film as it is, else between the darkest and the brightest 0.1 % of the pixels."""
+    low, high = (0.0, 1.0) if radiograph.kind == FILM else np.percentile(radiograph.array, [0.1, 99.9])
+    return ((radiograph.array - low) / max(high - low, 1e-6) * 65535).clip(0, 65535).round().astype(np.uint16)
 
 
 def check_pair(pa: Radiograph, lateral: Radiograph) -> None:
@@ -238,10 +257,19 @@ def _told_view(picture: Picture, acquisition: Acquisition | None) -> View | None
         return acquisition.view
     if picture.view is not None or picture.across is None:
         return picture.view
+    if picture.position is not None and picture.isocenter is not None:
+        return _view_along(picture)
     left_right, front_back, _ = np.abs(np.stack([picture.across, picture.down])).max(axis=0)
     if max(left_right, front_back) < 0.7:
         return None
     return View.PA if left_right > front_back else View.LLAT
+
+
+def _view_along(picture: Picture) -> View:
+    """The view whose beam is nearest to that of a picture with a place; its frame is that of an oblique picture."""
+    beam = np.cross(picture.across, picture.down)
+    beam = beam * np.sign(beam @ (picture.position - picture.isocenter))
+    return max(View, key=lambda view: Acquisition(view).beam_direction @ beam)
 
 
 def _check_values(array: np.ndarray, path: Path) -> None:
@@ -276,9 +304,3 @@ def _one_slice(radiograph: Radiograph) -> sitk.Image:
     image.SetMetaData(ACQUISITION_KEY, json.dumps(radiograph.acquisition.to_dict()))
     image.SetMetaData(KIND_KEY, radiograph.kind)
     return image
-
-
-def _look(array: np.ndarray) -> np.ndarray:
-    """16 bit values between the darkest and the brightest 0.1 % of the pixels."""
-    low, high = np.percentile(array, [0.1, 99.9])
-    return ((array - low) / max(high - low, 1e-6) * 65535).clip(0, 65535).round().astype(np.uint16)

@@ -172,8 +172,8 @@ def _modality(file: str) -> str:
 
 
 def _check_image(image: sitk.Image, path: Path) -> None:
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise UserError(f"{path} is a color picture.", "Choose a CT.")
+    if (values := image.GetNumberOfComponentsPerPixel()) > 1:
+        raise UserError(f"{path} holds {values} values a voxel, in time or color, not one CT.", "Choose a 3D CT.")
     if image.GetDimension() != 3 or min(image.GetSize()) < 2:
         size = " x ".join(map(str, image.GetSize()))
         raise UserError(f"{path} is not a 3D volume but {size} pixels.", "Choose a 3D CT.")

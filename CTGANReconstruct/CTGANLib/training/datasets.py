@@ -59,7 +59,8 @@ def _from_manifest(manifest: Path) -> list[Case]:
         path = next((p for end in _FILE_ENDINGS if (p := manifest.parent / (row["id"] + end)).exists()), None)
         if path:
             patient = row.get("patient_key") or row["id"]
-            cases.append(Case(row["id"], path, patient, row["role"], row.get("licence") or ""))
+            source = (row.get("licence") or "").split(" - ")[0]  # what follows tells how it is known
+            cases.append(Case(row["id"], path, patient, row["role"], source))
     return cases
 
 

@@ -14,7 +14,7 @@ from ..imaging.standardize import FIELD_SIZE, STANDARD_SPACING, standardize
 from ..imaging.volumes import read_volume
 from .datasets import Case
 
-_VERSION = f"1 {FIELD_SIZE} {STANDARD_SPACING}"
+_VERSION = f"2 {FIELD_SIZE} {STANDARD_SPACING}"
 
 
 def prepare(

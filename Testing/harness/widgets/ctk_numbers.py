@@ -45,6 +45,7 @@ class _Number(QtWidgets.QWidget):
         self._minimum, self._maximum = min(minimum, maximum), max(minimum, maximum)
         self._spin.setRange(self._minimum, self._maximum)
         self.setValue(self._value)
+        self._show()
 
     def setMinimum(self, minimum: float) -> None:
         """Changes the lower limit."""
