@@ -116,6 +116,13 @@ def test_a_moved_camera_is_the_camera_there():
     torch.testing.assert_close(still(volume, torch.zeros(1, 6)), still(volume), rtol=1e-3, atol=1e-3)
 
 
+def test_the_volume_must_be_one_of_the_grid():
+    projector = ConeBeamProjector(Grid.centered((10, 12, 14), 5.0, tuple(CENTER)), c_arm(0))
+    for shape in ((1, 1, 14, 12, 10), (10, 12, 14), (1, 2, 10, 12, 14)):
+        with pytest.raises(ValueError, match="shape"):
+            projector(torch.zeros(shape))
+
+
 @pytest.mark.parametrize("angles", [(0, 0), (20, 7)])
 def test_the_source_must_stand_outside(angles):
     acquisition = c_arm(*angles)

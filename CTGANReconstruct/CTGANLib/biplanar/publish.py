@@ -82,6 +82,7 @@ def publish(
 
 def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
     run = metadata["ctgan"]
+    settings = run["settings"]
     data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
     scores = table(summary) if summary else "No test case was given."
     return f"""# {metadata["name"]}
@@ -93,9 +94,9 @@ follow the radiographs, small structures are made up from the training patients.
 
 ## Training
 
-{run["settings"]["steps"]} steps of {run["settings"]["batch_size"]} patients, {run["hours"]} hours on {run["device"]}; 64³ voxels for the
-first {run["settings"]["full_from"]:.0%} of the steps, then 128³, with the discriminator after {run["settings"]["adversarial_from"]:.0%}. Radiographs were projected on the fly
-from deformed CTs. {len(trained_on)} patients:
+{settings["steps"]} steps of {settings["batch_size"]} patients, {run["hours"]} hours on {run["device"]};
+{settings["full_from"]:.0%} of the steps at 64³, the rest at 128³, the last
+{1 - settings["adversarial_from"]:.0%} with the discriminator. Radiographs were projected on the fly from deformed CTs. {len(trained_on)} patients:
 
 {data}
 

@@ -10,13 +10,12 @@ from torch import nn
 
 from ..errors import UserError
 from .attenuation import hu_to_attenuation
-from .geometry import Acquisition, Grid, View
+from .geometry import Acquisition, Grid
 from .joseph import JosephSums
 from .radiographs import Radiograph
 from .rays import RayBundle, SeparableRays, bundles, camera_rays, check_in_front, move_rays, separate
 from .separable import SeparableSums
 from .slabs import PreparedVolume, Slabs, SlabSum, full_precision, linear, slabs_to_sum
-from .standardize import find_body, upright, without_table
 from .volumes import Volume
 
 
@@ -191,53 +190,3 @@ def project(volume: Volume, acquisition: Acquisition) -> Radiograph:
     with torch.inference_mode():
         attenuation = hu_to_attenuation(torch.from_numpy(volume.array.astype(np.float32)))
         return Radiograph(projector(attenuation[None, None])[0, 0].numpy(), acquisition)
-
-
-def project_views(
-    volume: Volume,
-    views: list[View | str],
-    detector_size: int = 512,
-    *,
-    source_to_detector_distance: float = Acquisition.source_to_detector_distance,
-    source_to_isocenter_distance: float | None = None,
-    pixel_spacing: float | None = None,
-) -> list[Radiograph]:
-    """Radiographs of the patient in a CT in HU, the table removed, the middle of the thorax in the isocenter.
-
-    Args:
-        volume: any grid and directions.
-        views: for each a radiograph.
-        detector_size: rows and columns.
-        source_to_detector_distance: mm.
-        source_to_isocenter_distance: mm; without it the isocenter is 200 mm before the detector.
-        pixel_spacing: mm; without it the detector is 430 mm wide.
-
-    Raises:
-        UserError: there is no body in the CT, or the acquisition cannot be.
-    """
-    body, center = find_body(volume)
-    patient = without_table(_upright(volume), body)
-    spacing = pixel_spacing or 430 / detector_size
-    try:
-        acquisitions = [
-            Acquisition(
-                View(view),
-                source_to_detector_distance,
-                source_to_isocenter_distance or source_to_detector_distance - 200,
-                (detector_size, detector_size),
-                (spacing, spacing),
-                center,
-            )
-            for view in views
-        ]
-    except ValueError as error:
-        raise UserError(str(error), "Give the right distances and pixel spacing in mm.") from error
-    return [project(patient, acquisition) for acquisition in acquisitions]
-
-
-def _upright(volume: Volume) -> Volume:
-    """The volume itself if its axes lie along R, A and S, else resampled so that they do."""
-    alignment = np.abs(volume.grid.directions)
-    if np.allclose(alignment, alignment.round(), atol=1e-6):
-        return volume
-    return volume.resample(upright(volume.grid, float(volume.grid.spacing.min())))

@@ -1,4 +1,4 @@
-"""Volumes as stacks of slabs along the beam, neighbouring slabs summed where no pixel can tell them apart."""
+"""Volumes as stacks of slabs along the beam, neighboring slabs summed where no pixel can tell them apart."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-# Summing neighbouring slabs shifts what each of them shows on the detector. This bounds the shift: root mean square
+# Summing neighboring slabs shifts what each of them shows on the detector. This bounds the shift: root mean square
 # over slabs and rays, in pixels. On a chest CT it costs 0.1 to 0.2 % of the picture's mean (Testing/benchmarks).
 MAX_SHIFT = 0.165
 
@@ -15,6 +15,7 @@ ALL = slice(None)
 
 # Voxels that are summed at once: few enough for a CPU's cache.
 _BLOCK = 2**19
+
 
 def full_precision(tensor: torch.Tensor) -> torch.autocast:
     """A context in which matrix products keep their precision, even within autocast."""
@@ -39,10 +40,10 @@ def linear(x: torch.Tensor, apply: Transform, transpose: Transform) -> torch.Ten
 
 
 def slabs_to_sum(shift: float, size: int) -> int:
-    """How many neighbouring slabs may be summed.
+    """How many neighboring slabs may be summed.
 
     Args:
-        shift: pixels by which two neighbouring slabs differ on the detector, root mean square over the rays.
+        shift: pixels by which two neighboring slabs differ on the detector, root mean square over the rays.
         size: how many slabs there are.
     """
     # The slabs of a group of n lie √((n² - 1) / 12) from its middle, root mean square.
@@ -50,19 +51,13 @@ def slabs_to_sum(shift: float, size: int) -> int:
     return max(1, min(size, int(largest)))
 
 
-def slab_positions(size: int, count: int) -> torch.Tensor:
-    """Middle of each group of ``count`` slabs as an index into all ``size``; the last group may be smaller."""
-    first = torch.arange(0, size, count, dtype=torch.float64)
-    return (first + (first + count).clamp(max=size) - 1) / 2
-
-
 @dataclass(frozen=True)
 class SlabSum:
-    """Sums of neighbouring slabs of a volume. Half-precision values are summed in single precision.
+    """Sums of neighboring slabs of a volume. Half-precision values are summed in single precision.
 
     Attributes:
         axis: 0, 1 or 2 for slabs along i, j or k.
-        count: how many neighbours to sum; the last group may be smaller.
+        count: how many neighbors to sum; the last group may be smaller.
         size: how many slabs there are.
     """
 
