@@ -96,7 +96,8 @@ follow the radiographs, small structures are made up from the training patients.
 
 {settings["steps"]} steps of {settings["batch_size"]} patients, {run["hours"]} hours on {run["device"]};
 {settings["full_from"]:.0%} of the steps at 64³, the rest at 128³, the last
-{1 - settings["adversarial_from"]:.0%} with the discriminator. Radiographs were projected on the fly from deformed CTs. {len(trained_on)} patients:
+{1 - settings["adversarial_from"]:.0%} with the discriminator. Radiographs were projected on the fly
+from deformed CTs. {len(trained_on)} patients:
 
 {data}
 
