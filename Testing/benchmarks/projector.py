@@ -126,7 +126,7 @@ def prepare(folder: Path, data: Path | None) -> dict[str, tuple[Case, ...]]:
 
 def compare(title: str, cases: tuple[Case, ...], engines: list[str], folder: Path, missing: dict) -> list[dict]:
     """Measure the cases, print their table and return its rows."""
-    print(f"\n{title}\n{'case':24}{'engine':20}{'forward':>12}{'ratio':>8}{'+ gradient':>12}{'ratio':>8}", end="")
+    print(f"\n{title}\n{'case':32}{'engine':20}{'forward':>12}{'ratio':>8}{'+ gradient':>12}{'ratio':>8}", end="")
     print(f"{'peak':>10}{'NRMSE':>9}")
     found = []
     for case in cases:
@@ -137,7 +137,7 @@ def compare(title: str, cases: tuple[Case, ...], engines: list[str], folder: Pat
             cells = [_milliseconds(row["forward_s"]), _ratio(row, ours, "forward_s")]
             cells += [_milliseconds(row["forward_backward_s"]), _ratio(row, ours, "forward_backward_s")]
             nrmse = "" if row["nrmse"] is None else f"{row['nrmse']:.3%}"
-            print(f"{case.name:24}{row['engine']:20}{cells[0]:>12}{cells[1]:>8}{cells[2]:>12}{cells[3]:>8}", end="")
+            print(f"{case.name:32}{row['engine']:20}{cells[0]:>12}{cells[1]:>8}{cells[2]:>12}{cells[3]:>8}", end="")
             print(f"{row['peak_mb']:>7.0f} MB{nrmse:>9}", flush=True)
         found += rows
     return found
