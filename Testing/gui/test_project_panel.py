@@ -1,6 +1,5 @@
 """The Project panel of CTGANReconstruct: what a user sees and clicks, with a fake backend."""
 
-import json
 import os
 
 import numpy as np
@@ -13,24 +12,8 @@ import vtk
 
 import harness
 from CTGANReconstructLib.dependencies import missingPackages
-from fake_backend import FakeBackend
 
 MODULE = "CTGANReconstruct/CTGANReconstruct.py"
-
-
-def useBackend(backend, monkeypatch):
-    monkeypatch.setattr("CTGANReconstructLib.backend.CTGANLibBackend", lambda: backend)
-    return backend
-
-
-@pytest.fixture
-def backend(tmp_path, monkeypatch):
-    """A fake backend with one installed model; the logic of every module gets it."""
-    metadata = tmp_path / "models" / "ChestBiplanar" / "configs" / "metadata.json"
-    metadata.parent.mkdir(parents=True)
-    metadata.write_text(json.dumps({"name": "Chest, two views", "ctgan": {"task": "biplanar"}}))
-    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "models"))
-    return useBackend(FakeBackend("good", tmp_path), monkeypatch)
 
 
 def addVolume(name, shape=(12, 30, 40), value=0.0):

@@ -1,6 +1,5 @@
 """The panel of CTGANReconstruct: what a user sees and clicks, with a fake backend."""
 
-import json
 
 import numpy as np
 import pytest
@@ -10,22 +9,8 @@ pytest.importorskip("PySide6.QtWidgets")
 import slicer
 
 import harness
-from fake_backend import FakeBackend
 
 MODULE = "CTGANReconstruct/CTGANReconstruct.py"
-
-
-@pytest.fixture
-def backend(tmp_path, monkeypatch):
-    """A fake backend with one installed model; the logic of every module gets it."""
-    metadata = tmp_path / "models" / "ChestBiplanar" / "configs" / "metadata.json"
-    metadata.parent.mkdir(parents=True)
-    metadata.write_text(json.dumps({"name": "Chest, two views", "ctgan": {"task": "biplanar"}}))
-    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "models"))
-    monkeypatch.setattr("CTGANReconstructLib.models.sharedResource", lambda name: tmp_path / "shipped")
-    fake = FakeBackend("good", tmp_path)
-    monkeypatch.setattr("CTGANReconstructLib.backend.CTGANLibBackend", lambda: fake)
-    return fake
 
 
 @pytest.fixture

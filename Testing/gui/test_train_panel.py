@@ -9,16 +9,8 @@ pytest.importorskip("PySide6.QtWidgets")
 import slicer
 
 import harness
-from fake_backend import FakeBackend
 
 MODULE = "CTGANTrain/CTGANTrain.py"
-
-
-@pytest.fixture
-def backend(tmp_path, monkeypatch):
-    fake = FakeBackend("good", tmp_path)
-    monkeypatch.setattr("CTGANReconstructLib.backend.CTGANLibBackend", lambda: fake)
-    return fake
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 
 from ..events import Progress, silent
 from ..imaging.attenuation import HU_MIN
-from ..imaging.geometry import Acquisition, Grid, View
+from ..imaging.geometry import Acquisition, Grid
 from ..imaging.projection import project
 from ..imaging.radiographs import Radiograph
 from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING, standard_cube
@@ -15,10 +15,8 @@ from ..imaging.volumes import Volume
 from ..segmentation.labels import BONE, LABELS, LEFT_LUNG, RIGHT_LUNG
 from ..segmentation.segment import segment, structure
 from ..training.metrics import dice, mae_hu, psnr_true, psnr_x2ct, ssim_3d, ssim_x2ct
-from .radiographs import standardize_radiographs
+from .radiographs import VIEWS, standardize_radiographs
 from .reconstruct import Reconstructor, reproject, reprojection_errors
-
-VIEWS = (View.PA, View.LLAT)
 
 
 def evaluate(

@@ -6,8 +6,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..imaging.geometry import Acquisition
+from ..imaging.geometry import Acquisition, View
 from ..imaging.radiographs import Radiograph
+
+# What the generator learns from and is scored on.
+VIEWS = (View.PA, View.LLAT)
 
 
 def on_standard_detector(radiograph: Radiograph) -> Radiograph:

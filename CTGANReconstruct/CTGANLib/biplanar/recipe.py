@@ -11,14 +11,12 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from ..imaging.attenuation import hu_to_attenuation, hu_to_unit, unit_to_hu
-from ..imaging.geometry import Acquisition, Grid, View
+from ..imaging.geometry import Acquisition, Grid
 from ..imaging.projection import ConeBeamProjector
 from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING, standard_cube
 from ..training.augmentation import deform, recolor, restyle, uniform
 from .network import BiplanarGenerator, camera_matrix, channels_last, discriminator, lift
-from .radiographs import standardize_radiographs
-
-VIEWS = (View.PA, View.LLAT)
+from .radiographs import VIEWS, standardize_radiographs
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,7 @@ class BiplanarRecipe:
         acquisitions = [Acquisition(view, distance, isocenter) for view in VIEWS]
         field = Grid.centered((FIELD_SIZE,) * 3, STANDARD_SPACING)
         attenuation = hu_to_attenuation(hu)
-        line_integrals = torch.cat(
-            [ConeBeamProjector(field, a).to(self.device)(attenuation) for a in acquisitions], dim=1
-        )
+        line_integrals = ConeBeamProjector(field, acquisitions)(attenuation)
         target = F.adaptive_avg_pool3d(hu_to_unit(standard_cube(hu)), size)
         return standardize_radiographs(restyle(line_integrals)), acquisitions, target
 
@@ -163,8 +159,7 @@ def projection_loss(predicted: torch.Tensor, target: torch.Tensor, acquisitions:
     size = predicted.shape[-1]
     grid = Grid.centered((size,) * 3, STANDARD_SPACING * STANDARD_SIZE / size)
     difference = hu_to_attenuation(unit_to_hu(predicted)) - hu_to_attenuation(unit_to_hu(target))
-    projections = [ConeBeamProjector(grid, a).to(predicted.device)(difference) for a in acquisitions]
-    return torch.cat(projections, 1).abs().mean()
+    return ConeBeamProjector(grid, acquisitions)(difference).abs().mean()
 
 
 def _descend(

@@ -8,7 +8,7 @@ import torch
 from .attenuation import hu_to_attenuation
 from .film import expose, film, line_integral
 from .geometry import Acquisition, View, c_arm_rotation
-from .pictures import FILM
+from .pictures import CHEST_DETECTOR, FILM, PATIENT_TO_DETECTOR
 from .projection import ConeBeamProjector
 from .radiographs import Radiograph
 from .slabs import PreparedVolume
@@ -19,8 +19,6 @@ Pose = View | tuple[float, ...]
 """A view by name, or the angles of a C-arm in degrees: primary, secondary and, where it is given, roll."""
 
 _SMALLEST_DETECTOR, _LARGEST_DETECTOR = 32, 8192
-_DETECTOR_WIDTH = 430.0
-_PATIENT_TO_DETECTOR = 200.0
 
 
 class Patient:
@@ -84,11 +82,11 @@ def acquisition_for(
         raise ValueError(
             f"The detector has {detector_size} pixels a side but may have {_SMALLEST_DETECTOR} to {_LARGEST_DETECTOR}."
         )
-    spacing = _DETECTOR_WIDTH / detector_size if pixel_spacing is None else pixel_spacing
+    spacing = CHEST_DETECTOR / detector_size if pixel_spacing is None else pixel_spacing
     if not np.isfinite(spacing):
         raise ValueError("The pixel spacing is not a number.")
     if source_to_isocenter_distance is None:
-        source_to_isocenter_distance = source_to_detector_distance - _PATIENT_TO_DETECTOR
+        source_to_isocenter_distance = source_to_detector_distance - PATIENT_TO_DETECTOR
     acquisition = Acquisition(
         pose if isinstance(pose, View) else View.PA,
         source_to_detector_distance,

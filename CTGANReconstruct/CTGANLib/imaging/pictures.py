@@ -18,9 +18,10 @@ FILM = "film"
 # What a caller may say over the head of the file.
 GEOMETRY = ("source_to_detector_distance", "source_to_isocenter_distance", "pixel_spacing")
 
-# What a picture without geometry is taken for: a chest film, with the patient close to it.
-_LONGER_SIDE = 430.0
-_PATIENT_TO_DETECTOR = Acquisition().source_to_detector_distance - Acquisition().source_to_isocenter_distance
+# What a picture without geometry is taken for, and a DRR made as: a chest film (longer side in mm) with the patient
+# close to it (isocenter to detector in mm).
+CHEST_DETECTOR = 430.0
+PATIENT_TO_DETECTOR = Acquisition().source_to_detector_distance - Acquisition().source_to_isocenter_distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,14 +110,14 @@ def acquisition_of(picture: Picture, view: View, given: dict) -> Acquisition:
     """
     rows, columns = picture.array.shape
     told = {name: getattr(picture, name) for name in GEOMETRY if getattr(picture, name) is not None}
-    spacing = _LONGER_SIDE / max(rows, columns)
+    spacing = CHEST_DETECTOR / max(rows, columns)
     values = {
         "source_to_detector_distance": Acquisition().source_to_detector_distance,
         "pixel_spacing": (spacing, spacing),
         **told,
         **given,
     }
-    values.setdefault("source_to_isocenter_distance", values["source_to_detector_distance"] - _PATIENT_TO_DETECTOR)
+    values.setdefault("source_to_isocenter_distance", values["source_to_detector_distance"] - PATIENT_TO_DETECTOR)
     acquisition = Acquisition(view, detector_shape=(rows, columns), **values)
     if picture.position is None or picture.pixel_spacing is None:
         return acquisition
