@@ -34,11 +34,11 @@ class Reporter:
             print(f"\r\033[K{fraction:4.0%} {message}{left}", end="", flush=True)
 
     def result(self, values: dict) -> None:
-        """Report what the task has made."""
+        """Report what the task has made; for people, a ``text`` among the values stands for all of them."""
         if self._json_lines:
-            self._write({"event": "result", **values})
+            self._write({"event": "result", **{key: value for key, value in values.items() if key != "text"}})
         else:
-            print("\r\033[K" + json.dumps(values, indent=2))
+            print("\r\033[K" + (values.get("text") or json.dumps(values, indent=2)))
 
     def error(self, error: UserError) -> None:
         """Report why the task failed; for people on standard error."""

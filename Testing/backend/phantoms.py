@@ -111,17 +111,17 @@ def dicom(path: Path, array: np.ndarray, modality: str = "DX", **tags) -> Path:
     return path
 
 
-def dicom_series(folder: Path, volume: Volume, modality: str = "CT", leave_out: int | None = None) -> Path:
-    """The slices of a volume in HU along k as a DICOM series."""
+def dicom_series(folder: Path, volume: Volume, modality: str = "CT", leave_out: int | None = None, **tags) -> Path:
+    """The slices of a volume in HU along k as a DICOM series; ``tags`` by keyword."""
     folder.mkdir(parents=True, exist_ok=True)
     lps = np.diag([-1.0, -1.0, 1.0])
     directions, spacing = lps @ volume.grid.directions, volume.grid.spacing
-    uids = {"SeriesInstanceUID": generate_uid(), "StudyInstanceUID": generate_uid(), "PatientID": "phantom"}
+    uids = {"SeriesInstanceUID": generate_uid(), "StudyInstanceUID": generate_uid(), "PatientID": "phantom", **tags}
     for k, cut in enumerate(volume.array):
         if k == leave_out:
             continue
         dicom(
-            folder / f"{(7 * k) % len(volume.array):04d}.dcm",  # the order of names is not that of the slices
+            folder / f"{7919 * k % 10007:05d}.dcm",  # the order of names is not that of the slices
             cut.round().astype(np.int16),
             modality,
             RescaleSlope="1",

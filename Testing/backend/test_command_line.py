@@ -1,7 +1,6 @@
 """The command line: the main job on the sample patient, events, exit statuses, and every kind of bad input."""
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from CTGANLib.imaging.radiographs import read_radiograph
 from CTGANLib.imaging.volumes import read_volume, write_volume
 from CTGANLib.models.store import first_model
 from phantoms import chest, dicom_series, dicom_tags, turned_grid
+from processes import environment
 
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "SampleData"
 PA, LATERAL, CT = SAMPLE / "chest_pa.dcm", SAMPLE / "chest_lateral.dcm", SAMPLE / "chest_ct.nrrd"
@@ -40,13 +40,8 @@ def reconstructed(tmp_path_factory):
     outputs = ["--segmentation", folder / "ct.seg.nrrd", "--reprojections", folder / "again"]
     command = [sys.executable, "-m", "CTGANLib", "reconstruct", "--pa", PA, "--lateral", LATERAL, "--events"]
     command += ["--out", folder / "ct.nrrd", *outputs]
-    done = subprocess.run(command, capture_output=True, text=True, env=_path())
+    done = subprocess.run(command, capture_output=True, text=True, env=environment())
     return folder, done, [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def _path() -> dict[str, str]:
-    code = Path(__file__).resolve().parents[2] / "CTGANReconstruct"
-    return {**os.environ, "PYTHONPATH": str(code)}
 
 
 def test_help_lists_the_tasks(capsys):
@@ -177,7 +172,7 @@ def test_preview_answers_each_request(tmp_path):
     ]
     command = [sys.executable, "-m", "CTGANLib", "preview", CT, "--out", tmp_path, "--size", "64", "--events"]
     text = "".join(json.dumps(request) + "\n" for request in requests)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, env=_path())
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
     pa, oblique, wrong, end = [json.loads(line) for line in done.stdout.splitlines() if "progress" not in line]
     picture = sitk.ReadImage(pa["picture"])
@@ -216,12 +211,13 @@ def test_dataset_check_says_why_a_case_is_left_out(tmp_path, capsys):
     (tmp_path / "empty.nii.gz").touch()
     status, events = run(capsys, "dataset", "check", tmp_path)
     rows = {row["case"]: row for row in events[-1]["cases"]}
-    assert status == 0 and rows["good"]["use"] and not rows["good"]["reason"]
+    assert status == 0 and rows["good"]["role"] == "train" and not rows["good"]["reason"]
     for name in ("cut", "empty"):
-        assert not rows[name]["use"] and rows[name]["reason"]
+        assert rows[name]["role"] == "drop" and rows[name]["reason"]
 
 
-def test_train_evaluate_and_use_the_model(tmp_path, capsys):
+def test_train_evaluate_and_use_the_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "models"))
     data = tmp_path / "data"
     data.mkdir()
     for name, scale in (("a", 1.0), ("b", 0.9), ("c", 0.95)):
@@ -233,9 +229,10 @@ def test_train_evaluate_and_use_the_model(tmp_path, capsys):
     status, events = run(capsys, *train)
     assert status == 0, events[-1]
     assert list(events[-1]["left_out"]) == ["d"]
-    assert [row["method"] for row in events[-1]["metrics"]] == ["ours", "mean volume", "nearest training volume"]
-    model = events[-1]["model"]
-    assert (Path(model) / "docs" / "README.md").read_text().count("`a`: CC0") == 1
+    assert [row["method"] for row in events[-1]["metrics"]] == ["run", "mean volume", "nearest training volume"]
+    assert run(capsys, *train)[1][-1] == events[-1]  # all is done already
+    model = events[-1]["name"]
+    assert (tmp_path / "models" / model / "docs" / "README.md").read_text().count("`a`: CC0") == 1
 
     out = tmp_path / "rows.json"
     status, events = run(capsys, "evaluate", "--data", data, "--model", model, "--out", out)
@@ -390,7 +387,7 @@ def test_no_disk_space_leaves_nothing(tmp_path):
 
     out = tmp_path / "out" / "ct.nrrd"
     command = [sys.executable, "-m", "CTGANLib", "reconstruct", "--pa", PA, "--lateral", LATERAL, "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True, env=_path(), preexec_fn=limit)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), preexec_fn=limit)
     assert done.returncode == 1
     assert "Error: Cannot write" in done.stderr and "Traceback" not in done.stderr
     assert list(out.parent.iterdir()) == []
@@ -399,7 +396,7 @@ def test_no_disk_space_leaves_nothing(tmp_path):
 def test_cancel_ends_with_130_and_leaves_nothing(tmp_path):
     out = tmp_path / "out" / "ct.nrrd"
     command = [sys.executable, "-m", "CTGANLib", "reconstruct", "--pa", PA, "--lateral", LATERAL, "--out", out]
-    child = subprocess.Popen([*command, "--events"], stdout=subprocess.PIPE, text=True, env=_path())
+    child = subprocess.Popen([*command, "--events"], stdout=subprocess.PIPE, text=True, env=environment())
     while "Reconstructing" not in child.stdout.readline():
         assert child.poll() is None
     child.send_signal(signal.SIGTERM)

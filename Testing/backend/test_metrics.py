@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from CTGANLib.training import metrics
+from CTGANLib.evaluation import metrics
 
 ZERO = np.full((8, 8, 8), -1024, np.int16)
 

@@ -12,6 +12,8 @@ from CTGANLib.biplanar.recipe import BiplanarSettings
 from CTGANLib.biplanar.reconstruct import NETWORKS
 from CTGANLib.errors import UserError
 from CTGANLib.models import store
+from CTGANLib.models.bundle import METADATA, WEIGHTS, open_bundle, save_bundle, sha256
+from CTGANLib.models.exchange import export_model, import_model
 
 
 @pytest.fixture(autouse=True)
@@ -21,16 +23,57 @@ def user_store(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def bundle(tmp_path):
+def generator(tmp_path):
+    """A bundle as training publishes it, and its network."""
     torch.manual_seed(0)
-    network = BiplanarGenerator(channels_2d=(8, 8, 8, 8), channels_3d=(8, 8, 8, 8))
+    network = BiplanarGenerator(channels_2d=(8, 8, 8, 8), channels_3d=(8, 8, 8, 8), heads=(2,))
     return publish(tmp_path / "Small", network, BiplanarSettings(), [], [], 0.1, "cpu"), network
 
 
-def test_a_saved_model_loads_with_its_architecture_and_weights(bundle):
-    model, network = bundle
+@pytest.fixture
+def bundle(tmp_path):
+    """A bundle with a few numbers for weights."""
+    scores = [{"method": "Tiny", "n": 2, "psnr_true": 20.5, "psnr_true_ci95": float("nan")}]
+    ours = {"task": "biplanar", "license": "CC0-1.0", "trained_on": ["a", "b"], "scores": scores}
+    metadata = {"name": "Tiny", "data_source": "here", "ctgan": ours}
+    return save_bundle(tmp_path / "Tiny", torch.nn.Linear(2, 2), {"_target_": "Linear"}, metadata, "# Card", "CC0")
+
+
+def change_metadata(model, change) -> None:
+    """Let ``change`` edit a bundle's metadata, or return other ones."""
+    path = model.folder / METADATA
+    entries = json.loads(path.read_text())
+    changed = change(entries)
+    path.write_text(json.dumps(entries if changed is None else changed))
+
+
+def set_weights(model, state) -> None:
+    """Other weights, with the right hash."""
+    torch.save(state, model.folder / WEIGHTS)
+    change_metadata(model, lambda entries: entries["ctgan"].update(sha256=sha256(model.folder / WEIGHTS)))
+
+
+def is_empty(user_store) -> bool:
+    return not user_store.exists() or list(user_store.iterdir()) == []
+
+
+def zipped(tmp_path, entries: dict[str, bytes | str], name="Zipped.zip"):
+    with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, content in entries.items():
+            archive.writestr(entry, content)
+    return tmp_path / name
+
+
+def contents(model) -> dict[str, bytes]:
+    """A bundle's files under the names they have in a zip."""
+    files = (path for path in model.folder.rglob("*") if path.is_file())
+    return {f"Tiny/{path.relative_to(model.folder).as_posix()}": path.read_bytes() for path in files}
+
+
+def test_a_saved_model_loads_with_its_architecture_and_weights(generator):
+    model, network = generator
     loaded = model.load("biplanar", NETWORKS)
-    assert loaded.channels_3d == (8, 8, 8, 8)
+    assert loaded.arguments["channels_3d"] == [8, 8, 8, 8]
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value.half().float()), name
 
@@ -38,44 +81,119 @@ def test_a_saved_model_loads_with_its_architecture_and_weights(bundle):
 @pytest.mark.parametrize("ending", ["", ".zip"])
 def test_export_import_delete(bundle, tmp_path, user_store, ending):
     target = tmp_path / f"Exported{ending}"
-    store.export_model(bundle[0], target)
-    imported = store.import_model(target)
+    export_model(bundle, target)
+    imported = import_model(target)
     assert imported.name == "Exported"
-    imported.verify()
+    assert (imported.folder / WEIGHTS).read_bytes() == (bundle.folder / WEIGHTS).read_bytes()
+    assert (imported.folder / "docs" / "README.md").read_text() == "# Card"
     assert "Exported" in [model.name for model in store.list_models()]
     with pytest.raises(UserError, match="already"):
-        store.import_model(target)
+        import_model(target)
     store.delete_model(imported)
-    assert list(user_store.iterdir()) == []
+    assert is_empty(user_store)
 
 
-def test_shipped_models_cannot_be_deleted(bundle):
-    with pytest.raises(UserError, match="ships"):
-        store.delete_model(bundle[0])
+def test_an_export_replaces_no_folder(bundle, tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="already"):
+        export_model(bundle, tmp_path / "mine")
 
 
-def test_changed_weights_are_noticed(bundle):
-    weights = bundle[0].folder / "models" / "model.pt"
+def test_the_catalogue_tells_what_a_model_is(bundle):
+    imported = import_model(bundle.folder)
+    (entry,) = [entry for entry in map(store.describe, store.list_models()) if entry["name"] == "Tiny"]
+    assert entry == {
+        "name": "Tiny",
+        "task": "biplanar",
+        "title": "Tiny",
+        "license": "CC0-1.0",
+        "data": {"n": 2, "sources": "here"},
+        "scores": [{"method": "Tiny", "n": 2, "psnr_true": 20.5}],
+        "size_mb": 0.0,
+        "path": str(imported.folder),
+        "own": True,
+    }
+    shipped = store.describe(store.find_model("ChestBiplanar"))
+    assert not shipped["own"] and shipped["data"]["n"] == 16 and shipped["scores"][0]["psnr_true"] > 20
+
+
+def test_rename(bundle, user_store):
+    import_model(bundle.folder)
+    for taken in ("ChestBiplanar", "chestbiplanar"):
+        with pytest.raises(UserError, match="already"):
+            store.rename_model(store.find_model("Tiny"), taken)
+    assert store.rename_model(store.find_model("Tiny"), "tiny").name == "tiny"
+    assert store.rename_model(store.find_model("tiny"), "Übung 2 (alt)").name == "Übung 2 (alt)"
+    assert [path.name for path in user_store.iterdir()] == ["Übung 2 (alt)"]
+    store.find_model("Übung 2 (alt)").verify()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", " ", ".", "..", "../x", "a/b", "a\\b", "C:x", "con", "NUL.txt", "com1", ".hidden", "a.", "a ", "a\n",
+        "x" * 65, "a*", "a?", 'a"', "a<b", "a|b", "a\0b", "-rf",
+    ],
+)
+def test_names_are_plain_file_names(bundle, user_store, name):
+    model = import_model(bundle.folder)
+    with pytest.raises(UserError, match="cannot be called"):
+        store.rename_model(model, name)
+    assert [path.name for path in user_store.iterdir()] == ["Tiny"]
+
+
+def test_adopted_models_take_free_names(bundle, user_store):
+    names = [store.adopt(bundle.folder, name).name for name in ("run", "run", "RUN", "ChestBiplanar", "../a:b", "con")]
+    assert names == ["run", "run 2", "RUN 3", "ChestBiplanar 2", "_a_b", "Model"]
+    assert all(folder.parent == user_store for folder in user_store.iterdir())
+    assert store.adopt(bundle.folder, "x" * 100).name == "x" * 59
+
+
+def test_shipped_models_stay(bundle):
+    for model in (bundle, store.find_model("ChestBiplanar")):
+        with pytest.raises(UserError, match="ships"):
+            store.delete_model(model)
+        with pytest.raises(UserError, match="ships"):
+            store.rename_model(model, "Other")
+
+
+def test_half_written_models_are_not_listed(bundle, user_store):
+    import_model(bundle.folder).folder.rename(user_store / ".0123456789abcdef")
+    assert [model.name for model in store.list_models() if store.is_own(model)] == []
+
+
+def test_changed_weights_are_noticed(bundle, user_store):
+    weights = bundle.folder / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:-100] + bytes(100))
     with pytest.raises(UserError, match="damaged"):
-        bundle[0].load("biplanar", NETWORKS)
+        bundle.load("biplanar", NETWORKS)
+    with pytest.raises(UserError, match="The model Tiny is damaged"):
+        import_model(bundle.folder)
     with pytest.raises(UserError, match="damaged"):
-        store.import_model(bundle[0].folder)
+        store.adopt(bundle.folder, "Tiny")
+    with pytest.raises(UserError, match="damaged"):
+        export_model(bundle, bundle.folder.with_suffix(".zip"))
+    assert is_empty(user_store)
 
 
-def test_weights_that_carry_code_are_not_run(bundle, tmp_path):
+def test_weights_that_carry_code_are_not_run(bundle, tmp_path, user_store):
     class Evil:
         def __reduce__(self):
             return (open, (str(tmp_path / "owned"), "w"))
 
-    model = bundle[0]
-    torch.save({"x": Evil()}, model.folder / "models" / "model.pt")
-    entries = json.loads((model.folder / "configs" / "metadata.json").read_text())
-    entries["ctgan"]["sha256"] = store.sha256(model.folder / "models" / "model.pt")
-    (model.folder / "configs" / "metadata.json").write_text(json.dumps(entries))
-    with pytest.raises(UserError):
-        store.open_bundle(model.folder).load("biplanar", NETWORKS)
-    assert not (tmp_path / "owned").exists()
+    set_weights(bundle, {"x": Evil()})
+    for attempt in (lambda: open_bundle(bundle.folder).load("biplanar", NETWORKS), lambda: import_model(bundle.folder)):
+        with pytest.raises(UserError, match="cannot be read as plain numbers"):
+            attempt()
+    assert not (tmp_path / "owned").exists() and is_empty(user_store)
+
+
+@pytest.mark.parametrize("state", [[1, 2], {"x": 1}, "text", torch.zeros(2)])
+def test_weights_are_tensors_by_name(bundle, user_store, state):
+    set_weights(bundle, state)
+    with pytest.raises(UserError, match="not those of a network"):
+        import_model(bundle.folder)
+    assert is_empty(user_store)
 
 
 @pytest.mark.parametrize(
@@ -88,40 +206,188 @@ def test_weights_that_carry_code_are_not_run(bundle, tmp_path):
 )
 def test_definitions_are_data(bundle, definition, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (bundle[0].folder / "configs" / "inference.json").write_text(json.dumps({"network_def": definition}))
+    (bundle.folder / "configs" / "inference.json").write_text(json.dumps({"network_def": definition}))
     with pytest.raises(UserError, match="cannot be loaded"):
-        bundle[0].load("biplanar", NETWORKS)
+        bundle.load("biplanar", NETWORKS)
     assert not (tmp_path / "owned").exists()
 
 
-def test_a_model_of_another_task_is_refused(bundle):
+def test_a_model_of_another_task_is_refused(bundle, user_store):
     with pytest.raises(UserError, match="is for biplanar"):
-        bundle[0].load("segmentation", NETWORKS)
+        bundle.load("segmentation", NETWORKS)
+    change_metadata(bundle, lambda entries: entries["ctgan"].update(task="telepathy"))
+    with pytest.raises(UserError, match="for 'telepathy', which this version cannot do"):
+        import_model(bundle.folder)
+    assert is_empty(user_store)
 
 
-def test_a_zip_cannot_write_outside_its_folder(bundle, tmp_path, user_store):
-    target = tmp_path / "Evil.zip"
-    store.export_model(bundle[0], target)
-    with zipfile.ZipFile(target, "a") as archive:
-        archive.writestr("../escaped.txt", "out")
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [
+        ("metadata cannot be read", lambda entries: [entries]),
+        ("metadata cannot be read", lambda entries: "text"),
+        ("another program", lambda entries: entries.pop("ctgan") and None),
+        ("not an object", lambda entries: entries.update(ctgan=[1])),
+        ("gives no task", lambda entries: entries["ctgan"].update(task=7)),
+        ("gives no license", lambda entries: entries["ctgan"].pop("license") and None),
+        ("gives no name", lambda entries: entries.update(name=["x"])),
+        ("gives no name", lambda entries: entries.update(name=" ")),
+        ("SHA-256", lambda entries: entries["ctgan"].update(sha256="0")),
+        ("SHA-256", lambda entries: entries["ctgan"].update(sha256=10**100)),
+        ("trained_on is of a wrong type", lambda entries: entries["ctgan"].update(trained_on=[{}])),
+        ("scores is of a wrong type", lambda entries: entries["ctgan"].update(scores=7)),
+        ("settings is of a wrong type", lambda entries: entries["ctgan"].update(settings=[])),
+        ("format is of a wrong type", lambda entries: entries["ctgan"].update(format="1")),
+        ("format is of a wrong type", lambda entries: entries["ctgan"].update(format=float("nan"))),
+        ("newer version", lambda entries: entries["ctgan"].update(format=10**100)),
+        ("data_source is of a wrong type", lambda entries: entries.update(data_source={})),
+    ],
+)
+def test_metadata_of_wrong_types_are_refused_with_the_reason(bundle, user_store, reason, change):
+    change_metadata(bundle, change)
+    for attempt in (open_bundle, import_model, lambda folder: import_model(zipped(folder.parent, contents(bundle)))):
+        with pytest.raises(UserError, match=reason) as refused:
+            attempt(bundle.folder)
+        assert "\n" not in refused.value.message
+    assert is_empty(user_store)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"null", b'{"ctgan": ' + b"9" * 5000 + b"}"])
+def test_metadata_that_are_no_json_are_refused(bundle, user_store, text):
+    (bundle.folder / METADATA).write_bytes(text)
+    with pytest.raises(UserError, match="is not a CTGAN model"):
+        import_model(bundle.folder)
+    assert is_empty(user_store)
+
+
+def test_a_model_with_strange_scores_is_listed_without_them(bundle):
+    strange = [{"method": "x", "a": [1], "b": None, "c": {}, "d": 10**400, "psnr_true": 1.5}, {}]
+    change_metadata(bundle, lambda entries: entries["ctgan"].update(scores=strange))
+    entry = store.describe(import_model(bundle.folder))
+    assert entry["scores"] == [{"method": "x", "d": 10**400, "psnr_true": 1.5}, {}]
+
+
+@pytest.mark.parametrize("file", ["configs/metadata.json", "configs/inference.json", "models/model.pt"])
+def test_missing_files_are_named(bundle, user_store, file):
+    (bundle.folder / file).unlink()
+    with pytest.raises(UserError, match=f"it has no {file}|0 files {file}"):
+        import_model(bundle.folder)
+    with pytest.raises(UserError, match=f"it has no {file}|0 files {file}"):
+        import_model(zipped(bundle.folder.parent, contents(bundle)))
+    assert is_empty(user_store)
+
+
+def test_links_are_refused(bundle, tmp_path, user_store):
+    (tmp_path / "secret").write_text("secret")
+    card = bundle.folder / "docs" / "README.md"
+    card.unlink()
+    card.symlink_to(tmp_path / "secret")
+    with pytest.raises(UserError, match="holds a link"):
+        import_model(bundle.folder)
+    card.unlink()
+    card.parent.rmdir()
+    card.parent.symlink_to(tmp_path)
+    with pytest.raises(UserError, match="holds a link"):
+        import_model(bundle.folder)
+    entry = zipfile.ZipInfo("Tiny/LICENSE")
+    entry.external_attr = 0o120777 << 16
+    archive = zipped(tmp_path, {name: data for name, data in contents(bundle).items() if "LICENSE" not in name})
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr(entry, "/etc/passwd")
+    with pytest.raises(UserError, match="holds a link"):
+        import_model(archive)
+    assert is_empty(user_store)
+
+
+@pytest.mark.parametrize(
+    "entry", ["../escaped.txt", "/escaped.txt", "Tiny/../../escaped.txt", "..\\escaped.txt", "C:escaped.txt", "C:/x"]
+)
+def test_a_zip_cannot_write_outside_its_folder(bundle, tmp_path, user_store, entry):
+    archive = zipped(tmp_path, {**contents(bundle), entry: "out"})
     with pytest.raises(UserError, match="outside"):
-        store.import_model(target)
-    assert not (tmp_path / "escaped.txt").exists()
-    assert not user_store.exists() or list(user_store.iterdir()) == []
+        import_model(archive)
+    assert not list(tmp_path.rglob("*escaped*")) and is_empty(user_store)
+
+
+@pytest.mark.parametrize("entry", ["Tiny/models/model.pt", "Tiny/models/MODEL.pt", "tiny/./LICENSE"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_no_two_files_of_one_name(bundle, tmp_path, user_store, entry):
+    archive = zipped(tmp_path, contents(bundle))
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr(entry, "other")
+    with pytest.raises(UserError, match="two files of one name"):
+        import_model(archive)
+    assert is_empty(user_store)
+
+
+def test_a_zip_holds_one_model_only_and_nothing_else_is_taken(bundle, tmp_path, user_store):
+    files = contents(bundle)
+    two = files | {name.replace("Tiny", "Other"): data for name, data in files.items()}
+    with pytest.raises(UserError, match="2 files"):
+        import_model(zipped(tmp_path, two, "Two.zip"))
+    extra = files | {"Tiny/run.py": "import os", "Tiny/configs/train.json": "{}"}
+    model = import_model(zipped(tmp_path, extra, "Extra.zip"))
+    assert sorted(path.name for path in model.folder.rglob("*") if path.is_file()) == sorted(
+        ["LICENSE", "README.md", "inference.json", "metadata.json", "model.pt"]
+    )
+    flat = {name.removeprefix("Tiny/"): data for name, data in files.items()}
+    assert import_model(zipped(tmp_path, flat, "Flat.zip")).name == "Flat"
+
+
+def test_bombs_are_not_unpacked(bundle, tmp_path, user_store, monkeypatch):
+    files = contents(bundle)
+    with pytest.raises(UserError, match="more than any model"):
+        import_model(zipped(tmp_path, files | {"Tiny/docs/README.md": bytes(2**24 + 1)}))
+    monkeypatch.setattr("CTGANLib.models.exchange.LARGEST_WEIGHTS", 1000)
+    with pytest.raises(UserError, match="more than any model"):
+        import_model(zipped(tmp_path, files | {"Tiny/models/model.pt": bytes(100_000)}))
+    with pytest.raises(UserError, match="larger than any model"):
+        import_model(bundle.folder)
+    assert is_empty(user_store)
+
+
+def test_damaged_zips_are_refused(bundle, tmp_path, user_store):
+    whole = zipped(tmp_path, contents(bundle)).read_bytes()
+    encrypted = bytearray(whole)
+    for start in range(len(whole)):  # the flag of each entry in the central directory
+        if whole[start : start + 4] == b"PK\1\2":
+            encrypted[start + 8] |= 1
+    damaged = {"cut": whole[:-200], "zeros": whole[:200] + bytes(600) + whole[800:], "locked": bytes(encrypted)}
+    for name, content in damaged.items():
+        (tmp_path / f"{name}.zip").write_bytes(content)
+        with pytest.raises(UserError) as refused:
+            import_model(tmp_path / f"{name}.zip")
+        assert "zip" in refused.value.message, refused.value
+    assert is_empty(user_store)
+
+
+@pytest.mark.parametrize("name", ["con.zip", ".zip", "a?.zip", " .zip"])
+def test_a_file_with_no_name_for_a_model_is_refused(bundle, tmp_path, user_store, name):
+    archive = zipped(tmp_path, contents(bundle))
+    archive.rename(tmp_path / name)
+    with pytest.raises(UserError, match="cannot be called"):
+        import_model(tmp_path / name)
+    assert is_empty(user_store)
 
 
 def test_foreign_files_are_refused(tmp_path, user_store):
     (tmp_path / "text.zip").write_text("not a zip")
-    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
-        archive.writestr("readme.txt", "hello")
+    zipped(tmp_path, {"readme.txt": "hello"}, "other.zip")
     (tmp_path / "folder").mkdir()
     for name in ("text.zip", "other.zip", "folder", "absent.zip"):
         with pytest.raises(UserError):
-            store.import_model(tmp_path / name)
-    assert not user_store.exists() or list(user_store.iterdir()) == []
+            import_model(tmp_path / name)
+    assert is_empty(user_store)
 
 
-def test_unknown_names_list_the_known(bundle, tmp_path):
-    store.import_model(bundle[0].folder)
-    with pytest.raises(UserError, match="Small"):
+def test_unknown_names_list_the_known(bundle):
+    import_model(bundle.folder)
+    with pytest.raises(UserError, match="Tiny"):
         store.find_model("Unknown")
+
+
+def test_a_damaged_model_of_the_store_is_told_from_an_unknown_one(bundle):
+    model = import_model(bundle.folder)
+    change_metadata(model, lambda entries: [entries])
+    with pytest.raises(UserError, match="metadata cannot be read"):
+        store.find_model("Tiny")

@@ -8,7 +8,7 @@ import pytest
 
 from shipping import MODULES, ROOT, listedFiles
 
-SHIPPING_RESOURCES = ("requirements.txt", "Models/", "SampleData/")
+SHIPPING_RESOURCES = ("requirements", "Cluster/", "Models/", "SampleData/")
 
 
 def repositoryFiles() -> set[str]:

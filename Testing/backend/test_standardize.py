@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from CTGANLib.errors import UserError
-from CTGANLib.imaging.standardize import STANDARD_SPACING, body_mask, largest_component, standardize
+from CTGANLib.imaging.standardize import STANDARD_SPACING, body_mask, standardize
 from CTGANLib.imaging.volumes import Volume, read_volume
 from phantoms import CENTER, DIRECTIONS, MARKER, centroid, chest, points, turned_grid
 
@@ -64,9 +64,9 @@ def test_a_lung_cut_by_the_field_of_view_stays_inside():
     assert body[(volume.array == -1000) & middle].mean() < 0.05
 
 
-def test_the_largest_part_of_nothing_is_nothing():
+def test_the_body_of_nothing_is_nothing():
     grid = turned_grid(np.eye(3), (20, 20, 20), (2.5, 2.5, 2.5))
-    assert not Volume.from_image(largest_component(Volume(np.zeros(grid.shape, np.uint8), grid).to_image())).array.any()
+    assert not Volume.from_image(body_mask(Volume(np.full(grid.shape, -1000, np.int16), grid).to_image())).array.any()
 
 
 def test_a_real_ct_is_centered_without_its_couch(shared_ct):

@@ -9,11 +9,11 @@ import numpy as np
 from CTGANLib.biplanar.evaluate import Truth
 from CTGANLib.biplanar.radiographs import on_standard_detector
 from CTGANLib.biplanar.reconstruct import Reconstructor, reproject
+from CTGANLib.evaluation.scores import table
 from CTGANLib.imaging.geometry import View
 from CTGANLib.imaging.radiographs import Radiograph, read_radiograph
 from CTGANLib.imaging.volumes import Volume, read_volume
 from CTGANLib.models.store import first_model
-from CTGANLib.training.evaluation import table
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

@@ -22,13 +22,17 @@ class BiplanarGenerator(nn.Module):
     Args:
         channels_2d: channels of the radiograph encoder at strides 2, 4, 8 and 16.
         channels_3d: channels of the decoder at 128³, 64³, 32³ and 16³.
+        heads: attention heads at 16³, where each voxel may look at all others; one number a layer.
     """
 
     def __init__(
-        self, channels_2d: tuple[int, ...] = (16, 48, 96, 160), channels_3d: tuple[int, ...] = (8, 32, 64, 128)
+        self,
+        channels_2d: tuple[int, ...] = (16, 48, 96, 160),
+        channels_3d: tuple[int, ...] = (8, 32, 64, 128),
+        heads: tuple[int, ...] = (4,),
     ) -> None:
         super().__init__()
-        self.channels_2d, self.channels_3d = tuple(channels_2d), tuple(channels_3d)
+        self.arguments = {"channels_2d": list(channels_2d), "channels_3d": list(channels_3d), "heads": list(heads)}
         self.encoder = RadiographEncoder(channels_2d)
         coarse_to_fine = list(zip(LEVELS, channels_2d[::-1], channels_3d[::-1], strict=True))
         self.levels = nn.ModuleList()
@@ -36,6 +40,7 @@ class BiplanarGenerator(nn.Module):
         for size, features, channels in coarse_to_fine:
             self.levels.append(DecoderLevel(size, features, from_below, channels, blocks=1 if size > 32 else 2))
             from_below = channels
+        self.context = nn.ModuleList(Context(channels_3d[-1], count) for count in heads)
         self.heads = nn.ModuleDict({str(size): _output_head(channels) for size, _, channels in coarse_to_fine[-2:]})
         mean = torch.zeros(1, 1, *[STANDARD_SIZE] * 3)
         self.register_buffer("mean_volume", mean)
@@ -55,6 +60,8 @@ class BiplanarGenerator(nn.Module):
                 break
             mean = F.adaptive_avg_pool3d(self.mean_volume, level.size)
             volume = level(feature, pictures, cameras, mean, volume)
+            for context in self.context if level.size == LEVELS[0] else ():
+                volume = context(volume)
             if str(level.size) in self.heads:
                 finer = self.heads[str(level.size)](volume).float()
                 change = finer + (F.interpolate(change, scale_factor=2, mode="trilinear") if level.size == 128 else 0)
@@ -116,6 +123,23 @@ class DecoderLevel(nn.Module):
         if below is not None:
             x = x + F.interpolate(self.below(below), scale_factor=2, mode="trilinear")
         return self.blocks(x.contiguous(memory_format=torch.channels_last_3d))
+
+
+class Context(nn.Module):
+    """A transformer layer over all voxels of a small volume; it begins as if it were not there."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(
+            channels, heads, 2 * channels, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        for last in (self.layer.self_attn.out_proj, self.layer.linear2):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        voxels = self.layer(x.flatten(2).mT).mT.unflatten(2, x.shape[2:])
+        return voxels.contiguous(memory_format=torch.channels_last_3d)
 
 
 class Residual(nn.Module):

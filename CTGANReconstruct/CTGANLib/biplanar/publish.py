@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..models.store import Model, save_bundle
-from ..training.datasets import Case
-from ..training.evaluation import summarize, table
+from ..datasets.cases import Case
+from ..evaluation.scores import summarize, table
+from ..models.bundle import Model, save_bundle
+from .dual_path import DualPathGenerator
 from .network import BiplanarGenerator
 from .recipe import BiplanarSettings
 
@@ -23,7 +24,7 @@ _COLUMNS = ("method", "n", "psnr_x2ct", "psnr_true", "ssim_x2ct", "ssim", "mae_h
 
 def publish(
     folder: Path,
-    network: BiplanarGenerator,
+    network: BiplanarGenerator | DualPathGenerator,
     settings: BiplanarSettings,
     trained_on: list[Case],
     scores: list[dict],
@@ -53,7 +54,8 @@ def publish(
         "required_packages_version": {},
         "name": "Chest CT from two radiographs",
         "task": "CT of the chest from a frontal and a lateral radiograph",
-        "description": "Geometry-aware generator: 128³ voxels of 2.5 mm around the isocenter. Not for diagnosis.",
+        "description": f"{settings.generator.capitalize()} generator: 128³ voxels of 2.5 mm around the isocenter. "
+        "Not for diagnosis.",
         "authors": "CTGAN for 3D Slicer",
         "copyright": f"{_LICENSE}",
         "data_source": "; ".join(sorted({case.source for case in trained_on})),
@@ -72,11 +74,7 @@ def publish(
             "scores": summary,
         },
     }
-    definition = {
-        "_target_": "CTGANLib.biplanar.network.BiplanarGenerator",
-        "channels_2d": list(network.channels_2d),
-        "channels_3d": list(network.channels_3d),
-    }
+    definition = {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
     return save_bundle(folder, network, definition, metadata, _card(metadata, trained_on, summary), _LICENSE_TEXT)
 
 

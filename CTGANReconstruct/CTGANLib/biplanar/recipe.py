@@ -1,142 +1,225 @@
-"""How the biplanar generator learns: projecting on the fly, half resolution first, then full, then with the GAN."""
+"""How the biplanar generators learn: projecting on the fly, half resolution first, then full, then with the GAN."""
 
 import copy
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from monai.losses import PatchAdversarialLoss
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from ..imaging.attenuation import hu_to_attenuation, hu_to_unit, unit_to_hu
+from ..errors import UserError
+from ..evaluation.metrics import psnr_true
+from ..imaging.attenuation import HU_MAX, HU_MIN, hu_to_attenuation, hu_to_unit, unit_to_hu
 from ..imaging.geometry import Acquisition, Grid
 from ..imaging.projection import ConeBeamProjector
 from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING, standard_cube
+from ..imaging.volumes import Volume
+from ..models.store import find_model
 from ..training.augmentation import deform, recolor, restyle, uniform
+from ..training.players import Player
+from ..training.settings import TrainingSettings
+from .dual_path import DualPathGenerator
+from .losses import projection_loss, reconstruction_loss, similarity_loss
 from .network import BiplanarGenerator, camera_matrix, channels_last, discriminator, lift
 from .radiographs import VIEWS, standardize_radiographs
 
+GENERATORS = {"geometry-aware": BiplanarGenerator, "dual-path": DualPathGenerator}
+
 
 @dataclass(frozen=True)
-class BiplanarSettings:
+class BiplanarSettings(TrainingSettings):
     """The settings of a run.
 
     Attributes:
-        steps: optimizer steps of the generator in all.
-        batch_size: patients a step.
+        generator: ``geometry-aware``, or its rival in the manner of the literature, ``dual-path``.
         full_from: share of the steps after which training goes on at 128³ instead of 64³.
         adversarial_from: share of the steps after which the discriminator takes part.
-        learning_rate: at its height; it warms up and falls as a cosine.
-        projection_weight, adversarial_weight: of these losses beside the reconstruction loss.
-        seed: of everything random.
+        projection_weight, similarity_weight, adversarial_weight: of these losses beside the reconstruction loss.
+        start_from: a model of the store or its folder to go on from, with its mean volume; empty to begin anew.
+        vary_geometry: whether the distances are random, as a generator that is told the cameras may learn. (One that
+            is not, such as ``dual-path``, learns the default acquisition better without.)
     """
 
-    steps: int = 1200
-    batch_size: int = 2
+    generator: str = "geometry-aware"
     full_from: float = 0.75
     adversarial_from: float = 0.9
-    learning_rate: float = 6e-4
     projection_weight: float = 0.1
+    similarity_weight: float = 0.1
     adversarial_weight: float = 0.002
-    seed: int = 0
+    vary_geometry: bool = True
+    start_from: str = ""
+
+
+@dataclass
+class _Batch:
+    """What the players see of some patients; ``predicted`` is the generator's answer, for the discriminator."""
+
+    radiographs: torch.Tensor
+    cameras: torch.Tensor
+    acquisitions: list[list[Acquisition]]
+    hu: torch.Tensor
+    predicted: torch.Tensor | None = None
 
 
 class BiplanarRecipe:
-    """Trains a :class:`BiplanarGenerator` on prepared CTs (float32 HU [batch, 1, 160, 160, 160])."""
+    """Trains a generator on prepared CTs (float32 HU [batch, 1, 160, 160, 160]); see ``training.players.Recipe``.
+
+    Raises:
+        UserError: there is no generator of that name, or the model to start from is of another one.
+    """
 
     def __init__(self, settings: BiplanarSettings, data: Dataset, device: str) -> None:
+        if settings.generator not in GENERATORS:
+            raise UserError(f"There is no generator {settings.generator}.", f"Choose one of {', '.join(GENERATORS)}.")
         self.settings, self.device = settings, torch.device(device)
-        self.steps, self.batch_size = settings.steps, settings.batch_size
         torch.manual_seed(settings.seed)
-        self.generator = BiplanarGenerator()
-        self.generator.mean_volume.copy_(mean_volume(data))
-        channels_last(self.generator.to(self.device))
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        self.discriminator = channels_last(discriminator().to(self.device))
-        self.optimizer = torch.optim.AdamW(self.generator.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
-        self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99)
-        )
-        self.adversarial_loss = PatchAdversarialLoss(criterion="least_squares")
-
-    def step(self, number: int, batch: torch.Tensor) -> dict[str, float]:
-        """One step of the generator and, in the last part of training, one of the discriminator."""
-        share = number / self.steps
-        size = STANDARD_SIZE if share >= self.settings.full_from else STANDARD_SIZE // 2
-        with torch.no_grad():
-            radiographs, acquisitions, target = self._example(batch.to(self.device), size)
-        cameras = torch.stack([torch.as_tensor(camera_matrix(a), dtype=torch.float32) for a in acquisitions])
-        cameras = cameras.to(self.device).expand(len(batch), -1, -1, -1)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            predicted = self.generator(radiographs, cameras, size).float()
-        losses = {
-            "reconstruction": reconstruction_loss(predicted, target),
-            "projection": self.settings.projection_weight * projection_loss(predicted, target, acquisitions),
+        generator = GENERATORS[settings.generator]()
+        if settings.start_from:
+            _start_from(generator, settings.start_from)
+        else:
+            generator.mean_volume.copy_(mean_volume(data))
+        channels_last(generator.to(self.device))
+        self.average = copy.deepcopy(generator).requires_grad_(False)
+        judge = channels_last(discriminator().to(self.device))
+        self.players = {
+            "generator": Player(
+                generator,
+                torch.optim.AdamW(generator.parameters(), betas=(0.9, 0.99), weight_decay=1e-4),
+                self._rate,
+            ),
+            "discriminator": Player(
+                judge, torch.optim.Adam(judge.parameters(), betas=(0.5, 0.99)), lambda number: 2e-4, floor=0.05
+            ),
         }
-        adversarial = share >= self.settings.adversarial_from
+        self._adversarial_loss = PatchAdversarialLoss(criterion="least_squares")
+
+    @torch.no_grad()
+    def examples(self, items: torch.Tensor, seeds: list[int]) -> _Batch:
+        """Augmented patients: standardized radiographs, their acquisitions and the true CT."""
+        singles = []
+        for hu, seed in zip(items, seeds, strict=True):
+            torch.manual_seed(seed)
+            singles.append(_example(hu[None], self.settings.vary_geometry))
+        radiographs, cameras, acquisitions, hu = zip(*singles, strict=True)
+        return _Batch(torch.cat(radiographs), torch.stack(cameras), list(acquisitions), torch.cat(hu))
+
+    def losses(self, player: str, network: nn.Module, batch: _Batch, number: int) -> dict[str, torch.Tensor]:
+        """Of the generator: reconstruction, projection and, in the last part of training, adversarial."""
+        share = number / self.settings.steps
+        size = STANDARD_SIZE if share >= self.settings.full_from else STANDARD_SIZE // 2
+        adversarial = share >= self.settings.adversarial_from and self.settings.adversarial_weight > 0
+        if player == "discriminator":
+            return self._discriminator_losses(network, batch, size) if adversarial else {}
+        predicted, target = self._predict(network, batch, size), _target(batch.hu, size)
+        batch.predicted = predicted.detach()
+        losses = {"reconstruction": reconstruction_loss(predicted, target)}
+        if self.settings.projection_weight > 0:
+            misfit = projection_loss(predicted, target, batch.acquisitions)
+            losses["projection"] = self.settings.projection_weight * misfit
+        if self.settings.similarity_weight > 0:
+            losses["similarity"] = self.settings.similarity_weight * similarity_loss(predicted, target)
         if adversarial:
-            judge = _PatchJudge(radiographs, cameras, size)
-            losses["adversarial"] = self.settings.adversarial_weight * self.adversarial_loss(
-                self.discriminator(judge(predicted)), target_is_real=True, for_discriminator=False
-            )
-        self._update_generator(number, sum(losses.values()))
-        if adversarial:
-            losses["discriminator"] = self._update_discriminator(judge(predicted.detach()), judge(target))
-        return {name: float(value.detach()) for name, value in losses.items()}
+            patch = _Patch(batch, size)
+            judged = self.players["discriminator"].network(patch.of(predicted))[-1]
+            loss = self._adversarial_loss(judged, target_is_real=True, for_discriminator=False)
+            losses["adversarial"] = self.settings.adversarial_weight * loss
+        return losses
 
-    def state_dict(self) -> dict:
-        return {name: getattr(self, name).state_dict() for name in self._parts}
+    def validate(self, data: Dataset) -> tuple[dict[str, float], dict[str, Volume]]:
+        """``psnr_true`` (dB) of the average generator, mean over patients as they are, not augmented."""
+        scores, volumes = [], {}
+        for index in range(len(data)):
+            predicted, true = self._reconstruct(data[index][None])
+            scores.append(psnr_true(predicted, true))
+            if not volumes:
+                grid = Grid.centered((STANDARD_SIZE,) * 3, STANDARD_SPACING)
+                volumes = {"prediction": Volume(predicted, grid), "truth": Volume(true, grid)}
+        return {"psnr_true": float(np.mean(scores))}, volumes
 
-    def load_state_dict(self, state: dict) -> None:
-        for name in self._parts:
-            getattr(self, name).load_state_dict(state[name])
+    def _rate(self, number: int) -> float:
+        """The generator's learning rate: it warms up and falls as a cosine."""
+        warm_up = min(1.0, (number + 1) / 50)
+        return self.settings.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * number / self.settings.steps))
 
-    _parts = ("generator", "average", "discriminator", "optimizer", "discriminator_optimizer")
+    def _predict(self, network: nn.Module, batch: _Batch, size: int) -> torch.Tensor:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            return network(batch.radiographs, batch.cameras, size).float()
 
-    def _example(self, hu: torch.Tensor, size: int) -> tuple[torch.Tensor, list[Acquisition], torch.Tensor]:
-        """Standardized radiographs, their acquisitions and the true CT (HU window units) of augmented patients."""
-        hu = recolor(deform(hu, STANDARD_SPACING))
+    def _discriminator_losses(self, network: nn.Module, batch: _Batch, size: int) -> dict[str, torch.Tensor]:
+        if batch.predicted is None:  # the batch was cut smaller in between, for want of memory
+            with torch.no_grad():
+                batch.predicted = self._predict(self.players["generator"].network, batch, size)
+        patch = _Patch(batch, size)
+        # One pass for both, as several processes need it.
+        fake, real = network(torch.cat([patch.of(batch.predicted), patch.of(_target(batch.hu, size))]))[-1].chunk(2)
+        of_fake = self._adversarial_loss(fake, target_is_real=False, for_discriminator=True)
+        of_real = self._adversarial_loss(real, target_is_real=True, for_discriminator=True)
+        return {"discriminator": (of_fake + of_real) / 2}
+
+    @torch.no_grad()
+    def _reconstruct(self, hu: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Predicted and true HU [128, 128, 128], int16, from the default acquisitions."""
+        hu = hu.to(self.device)
+        acquisitions = [Acquisition(view) for view in VIEWS]
+        radiographs = standardize_radiographs(_line_integrals(hu, acquisitions))
+        cameras = _cameras(acquisitions)[None].to(self.device)
+        unit = self.average.eval()(radiographs, cameras)
+        predicted = unit_to_hu(unit[0, 0].float()).clip(HU_MIN, HU_MAX).round().short()
+        return predicted.cpu().numpy(), standard_cube(hu)[0, 0].round().short().cpu().numpy()
+
+
+def _start_from(generator: nn.Module, name: str) -> None:
+    """Take over the weights of a model; what it lacks, such as attention, begins anew."""
+    weights = find_model(name).weights()
+    fitting = {key: value for key, value in generator.state_dict().items() if not key.startswith("context.")}
+    if any(key not in weights or weights[key].shape != value.shape for key, value in fitting.items()):
+        raise UserError(f"The model {name} is not of this generator.", "Start from another model, or from none.")
+    generator.load_state_dict(weights, strict=False)
+
+
+def _example(
+    hu: torch.Tensor, vary_geometry: bool
+) -> tuple[torch.Tensor, torch.Tensor, list[Acquisition], torch.Tensor]:
+    """An augmented patient, from [1, 1, 160, 160, 160]: radiographs, cameras, acquisitions and CT."""
+    hu = recolor(deform(hu, STANDARD_SPACING))
+    acquisitions = [Acquisition(view) for view in VIEWS]
+    if vary_geometry:
         distance = float(uniform(1000, 2000, 1))
         isocenter = distance - float(uniform(150, 250, 1))
         acquisitions = [Acquisition(view, distance, isocenter) for view in VIEWS]
-        field = Grid.centered((FIELD_SIZE,) * 3, STANDARD_SPACING)
-        attenuation = hu_to_attenuation(hu)
-        line_integrals = ConeBeamProjector(field, acquisitions)(attenuation)
-        target = F.adaptive_avg_pool3d(hu_to_unit(standard_cube(hu)), size)
-        return standardize_radiographs(restyle(line_integrals)), acquisitions, target
-
-    def _update_generator(self, number: int, loss: torch.Tensor) -> None:
-        warm_up = min(1.0, (number + 1) / 50)
-        rate = self.settings.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * number / self.steps))
-        _descend(self.optimizer, self.generator, loss, rate)
-        # The average forgets the beginning quickly, then spans about 200 steps.
-        weight = 1 / min(number + 1, 200)
-        with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-                kept.lerp_(new, weight)
-
-    def _update_discriminator(self, fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        judged_fake, judged_real = self.discriminator(fake), self.discriminator(real)
-        loss = self.adversarial_loss(judged_fake, target_is_real=False, for_discriminator=True)
-        loss = (loss + self.adversarial_loss(judged_real, target_is_real=True, for_discriminator=True)) / 2
-        _descend(self.discriminator_optimizer, self.discriminator, loss)
-        return loss
+    radiographs = standardize_radiographs(restyle(_line_integrals(hu, acquisitions)))
+    return radiographs, _cameras(acquisitions).to(hu.device), acquisitions, standard_cube(hu)
 
 
-class _PatchJudge:
-    """Cuts one random patch for the discriminator, always the same: the CT beside both lifted radiographs."""
+def _line_integrals(hu: torch.Tensor, acquisitions: list[Acquisition]) -> torch.Tensor:
+    field = Grid.centered((FIELD_SIZE,) * 3, STANDARD_SPACING)
+    return ConeBeamProjector(field, acquisitions)(hu_to_attenuation(hu))
 
-    def __init__(self, radiographs: torch.Tensor, cameras: torch.Tensor, size: int, patch: int = 48) -> None:
+
+def _cameras(acquisitions: list[Acquisition]) -> torch.Tensor:
+    return torch.stack([torch.as_tensor(camera_matrix(a), dtype=torch.float32) for a in acquisitions])
+
+
+def _target(hu: torch.Tensor, size: int) -> torch.Tensor:
+    return F.adaptive_avg_pool3d(hu_to_unit(hu), size)
+
+
+class _Patch:
+    """Cuts one random patch for the discriminator, always the same: a CT beside both lifted radiographs."""
+
+    def __init__(self, batch: _Batch, size: int, patch: int = 48) -> None:
         corner = torch.randint(0, size - patch + 1, (3,)).tolist()
         self._place = tuple(slice(start, start + patch) for start in corner)
         index = torch.stack(torch.meshgrid(*[torch.arange(s.start, s.stop) for s in self._place], indexing="ij"), -1)
         spacing = STANDARD_SPACING * STANDARD_SIZE / size
-        points = ((index.flip(-1) - (size - 1) / 2) * spacing).to(radiographs)
-        self._condition = lift(radiographs[:, :, None], cameras, points)[:, :, 0]
+        points = ((index.flip(-1) - (size - 1) / 2) * spacing).to(batch.radiographs)
+        self._condition = lift(batch.radiographs[:, :, None], batch.cameras, points)[:, :, 0]
 
-    def __call__(self, volume: torch.Tensor) -> torch.Tensor:
+    def of(self, volume: torch.Tensor) -> torch.Tensor:
         return torch.cat([2 * volume[(..., *self._place)] - 1, self._condition], 1)
 
 
@@ -144,31 +227,3 @@ def mean_volume(data: Dataset) -> torch.Tensor:
     """Mean of the training CTs in units of the HU window, [1, 128, 128, 128], exact in half precision."""
     total = sum(hu_to_unit(standard_cube(data[index])) for index in range(len(data)))
     return (total / len(data)).half().float()
-
-
-def reconstruction_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Charbonnier and squared error of unit HU volumes, the body weighted three times the air around it."""
-    weight = 1 + 2 * (target > 0.02)
-    error = predicted - target
-    charbonnier = torch.sqrt(error**2 + 1e-4) - 1e-2
-    return (weight * (charbonnier + 5 * error**2)).mean() / 2
-
-
-def projection_loss(predicted: torch.Tensor, target: torch.Tensor, acquisitions: list[Acquisition]) -> torch.Tensor:
-    """Mean absolute difference of the line integrals of prediction and truth from the input cameras."""
-    size = predicted.shape[-1]
-    grid = Grid.centered((size,) * 3, STANDARD_SPACING * STANDARD_SIZE / size)
-    difference = hu_to_attenuation(unit_to_hu(predicted)) - hu_to_attenuation(unit_to_hu(target))
-    return ConeBeamProjector(grid, acquisitions)(difference).abs().mean()
-
-
-def _descend(
-    optimizer: torch.optim.Optimizer, network: nn.Module, loss: torch.Tensor, rate: float | None = None
-) -> None:
-    if rate is not None:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..evaluation.metrics import reprojection_error
 from ..events import Progress, silent
 from ..imaging.attenuation import HU_MAX, HU_MIN, unit_to_hu
 from ..imaging.geometry import Acquisition, Grid
+from ..imaging.pairs import check_pair
 from ..imaging.projection import project
-from ..imaging.radiographs import Radiograph, check_pair
+from ..imaging.radiographs import Radiograph
 from ..imaging.standardize import STANDARD_SIZE, STANDARD_SPACING
 from ..imaging.volumes import Volume
-from ..models.store import Model
-from ..training.metrics import reprojection_error
+from ..models.bundle import Model
+from .dual_path import DualPathGenerator
 from .network import BiplanarGenerator, camera_matrix, channels_last
 from .radiographs import on_standard_detector, standardize_radiographs
 
-NETWORKS = {"BiplanarGenerator": BiplanarGenerator}
+NETWORKS = {"BiplanarGenerator": BiplanarGenerator, "DualPathGenerator": DualPathGenerator}
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Reconstructor:
         device: of torch.
     """
 
-    def __init__(self, network: BiplanarGenerator, device: str = "cpu") -> None:
+    def __init__(self, network: BiplanarGenerator | DualPathGenerator, device: str = "cpu") -> None:
         self._device = torch.device(device)
         self._network = channels_last(network.eval().to(self._device))
 

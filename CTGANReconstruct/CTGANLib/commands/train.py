@@ -1,71 +1,128 @@
 """``train``: learn a model from a folder of CTs."""
 
 import argparse
-import dataclasses
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import UserError
-from ..events import Progress
-from ..files import staged
+from ..events import Progress, silent
 from .arguments import add_data, add_device
+from .recipes import RECIPES, recipe_kit
 
 HELP = "train a model on a folder of CTs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", required=True, choices=["biplanar"], help="what to learn")
+    parser.add_argument("--recipe", required=True, choices=RECIPES, help="what to learn")
     add_data(parser)
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FOLDER", help="run folder; a checkpoint in it is resumed"
     )
-    parser.add_argument("--steps", type=int, help="optimizer steps in all")
-    parser.add_argument("--batch", type=int, dest="batch_size", help="patients a step")
-    parser.add_argument("--seed", type=int, help="of everything random")
+    parser.add_argument("--name", help="of the model in the store; default: the run folder's")
+    add_settings(parser)
     add_device(parser)
 
 
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Options of a recipe's settings, named as the settings are."""
+    parser.add_argument("--steps", type=int, help="optimizer steps in all")
+    parser.add_argument("--batch", type=int, dest="batch_size", help="patients a step, over all devices")
+    parser.add_argument("--seed", type=int, help="of everything random")
+    parser.add_argument("--validation-share", type=float, metavar="SHARE", help="of the training patients, held out")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of the recipe")
+
+
+def given_settings(arguments: argparse.Namespace, kit):
+    """The settings that the options of :func:`add_settings` give."""
+    from ..training.kit import parse_settings
+
+    names = ("steps", "batch_size", "seed", "validation_share")
+    return parse_settings(kit, {name: getattr(arguments, name) for name in names}, arguments.set)
+
+
 def run(arguments: argparse.Namespace, progress: Progress) -> dict:
-    from ..biplanar.evaluate import evaluate
-    from ..biplanar.publish import publish
-    from ..biplanar.recipe import BiplanarRecipe, BiplanarSettings
-    from ..biplanar.reconstruct import Reconstructor
     from ..device import choose_device
-    from ..training.datasets import check_patients, find_cases
-    from ..training.evaluation import summarize
-    from ..training.loop import train
-    from ..training.preparation import PreparedVolumes, prepare
+    from ..models.names import check_name
+    from ..training.distributed import is_restarted, joined_world
+    from ..training.runs import Run
 
-    cases = find_cases(arguments.data)
-    check_patients(cases)
-    files, left_out = prepare(
-        [case for case in cases if case.role in ("train", "test")],
-        arguments.out / "prepared",
-        lambda fraction, message: progress(0.05 * fraction, message),
+    kit, run, device = recipe_kit(arguments.recipe), Run(arguments.out), choose_device(arguments.device)
+    if arguments.name:
+        check_name(arguments.name)  # not after hours of training
+    asked = asdict(given_settings(arguments, kit))
+    with joined_world(device) as world:
+        if not world.agreed(run.status().get("state") == "done"):
+            if world.is_main:
+                run.begin(arguments.recipe, arguments.data, asked, is_restarted())
+            world.wait()
+            try:
+                _train(arguments, kit, run, device, world, progress if world.is_main else silent)
+            except UserError as error:
+                if world.is_main:
+                    run.say("failed", error={"message": error.message, "advice": error.advice})
+                raise
+    return _result(run) if world.is_main else {}
+
+
+def _train(arguments: argparse.Namespace, kit, run, device: str, world, progress: Progress) -> None:
+    """Prepare, train, evaluate, publish; all but the training is the main process's."""
+    from ..datasets.preparation import prepare_data
+    from ..evaluation.scores import write_json
+    from ..models.store import adopt
+    from ..training.runs import whole_fraction
+    from ..training.session import train_network
+
+    settings, name = kit.settings(**run.info()["settings"]), arguments.name or run.name
+
+    def part(state: str, says: bool = True) -> Progress:
+        def tell(fraction: float, message: str) -> None:
+            progress(whole_fraction(state, fraction), message)
+            if says:
+                run.say(state, fraction=fraction, message=message)
+
+        return tell
+
+    if world.is_main:
+        data = prepare_data(arguments.data, run.prepared, part("preparing"))
+        run.say("training", device=device)
+    world.wait()
+    if not world.is_main:
+        data = prepare_data(arguments.data, run.prepared)  # finds all prepared
+    trained = train_network(kit, data, run, settings, device, part("training", says=False), world)
+    if not world.is_main:
+        return
+    if trained.ending == "paused":
+        run.say("paused", message="Paused. Starting it again goes on where it stopped.")
+        return
+    files = data.files("test")
+    predictors = {name: kit.wrap(trained.network, device)}
+    training = list(data.files("train").values())
+    rows = kit.evaluate(predictors, files, training, part("evaluating"), None) if files else []
+    write_json(run.evaluation, rows)
+    bundle = kit.publish(
+        run.model, trained.network, settings, trained.trained_on, rows, trained.seconds / 3600, device
     )
-    trained_on = [case for case in cases if case.role == "train" and case.name in files]
-    if not trained_on:
-        raise UserError("No CT is left to train on.", " ".join(left_out.values()))
-    training = [files[case.name] for case in trained_on]
-    device, settings = choose_device(arguments.device), _settings(BiplanarSettings, arguments)
-    data = PreparedVolumes(training)
-    recipe = BiplanarRecipe(settings, data, device)
-    seconds = train(recipe, data, arguments.out, settings.seed, lambda f, m: progress(0.05 + 0.85 * f, m))
-    tested = {case.name: files[case.name] for case in cases if case.role == "test" and case.name in files}
-    network = recipe.average
-    scores = evaluate(Reconstructor(network, device), tested, training, lambda f, m: progress(0.9 + 0.1 * f, m))
-    model = publish(arguments.out / "model", network, settings, trained_on, scores, seconds / 3600, device)
-    return {"model": str(model.folder), "metrics": summarize(scores), "left_out": left_out}
+    model = adopt(bundle.folder, name)
+    run.say("done", fraction=1.0, message="Done", model=model.name, left_out=data.left_out, notices=trained.notices)
 
 
-def _settings(kind: type, arguments: argparse.Namespace):
-    """The settings of the run: those it was begun with when it is resumed, else the given ones and defaults."""
-    path = arguments.out / "settings.json"
-    if path.exists():
-        return kind(**json.loads(path.read_text()))
-    names = {field.name for field in dataclasses.fields(kind)}
-    given = {name: value for name, value in vars(arguments).items() if name in names and value is not None}
-    settings = kind(**given)
-    with staged(path) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(settings), indent=2))
-    return settings
+def _result(run) -> dict:
+    from ..evaluation.scores import summarize, table
+
+    status = run.status()
+    if status["state"] == "paused":
+        return {"model": None, "name": None, "metrics": [], "left_out": {}, "text": status["message"]}
+    metrics = summarize(json.loads(run.evaluation.read_text(encoding="utf-8")))
+    return {
+        "model": str(run.model),
+        "name": status["model"],
+        "metrics": metrics,
+        "left_out": status["left_out"],
+        "notices": status["notices"],
+        "text": "\n".join(
+            [f"The model {status['model']} is in the list of models.", *status["notices"]]
+            + [f"Left out: {name}: {reason}" for name, reason in status["left_out"].items()]
+            + ([table(metrics)] if metrics else ["There is no test case to score it by."])
+        ),
+    }

@@ -6,8 +6,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import UserError
+from . import masks
 from .attenuation import HU_MAX, HU_MIN
 from .geometry import Grid
+from .resampling import grid_part, resample_parallel
 from .volumes import Volume
 
 STANDARD_SPACING = 2.5
@@ -31,7 +33,11 @@ def standardize(volume: Volume, size: int = STANDARD_SIZE) -> Volume:
     """
     body, center = find_body(volume)
     grid = Grid.centered((size,) * 3, STANDARD_SPACING, center)
-    return without_table(volume.resample(grid), body)
+    inside = _body_on(grid, body)
+    box = masks.box(inside)
+    result = np.full(grid.shape, HU_MIN, np.int16)
+    result[box] = _air_outside(inside[box], resample_parallel(volume, grid_part(grid, box)).array)
+    return Volume(result, grid)
 
 
 def standard_cube(field):
@@ -50,7 +56,7 @@ def find_body(volume: Volume) -> tuple[Volume, tuple[float, float, float]]:
     Raises:
         UserError: there is no body in the volume.
     """
-    standing = volume.resample(upright(volume.grid, STANDARD_SPACING))
+    standing = resample_parallel(volume, upright(volume.grid, STANDARD_SPACING))
     inside = sitk.GetArrayFromImage(body_mask(standing.to_image()))
     if not inside.any():
         raise UserError("There is no body in this volume.", "Choose a CT of a chest in Hounsfield units.")
@@ -59,51 +65,69 @@ def find_body(volume: Volume) -> tuple[Volume, tuple[float, float, float]]:
 
 def without_table(volume: Volume, body: Volume) -> Volume:
     """A CT in HU with air outside the body, clipped to [−1024, 1476], int16, on its own grid."""
-    soft_edged = Volume(body.array.astype(np.float32), body.grid).resample(volume.grid, 0.0)
-    inside = soft_edged.array > 0.5
-    return Volume(np.where(inside, volume.array.clip(HU_MIN, HU_MAX), HU_MIN).round().astype(np.int16), volume.grid)
+    return Volume(_air_outside(_body_on(volume.grid, body), volume.array), volume.grid)
+
+
+def _body_on(grid: Grid, body: Volume) -> np.ndarray:
+    """Where a body is on another grid, bool."""
+    box = masks.box(body.array, margin=1)
+    return resample_parallel(Volume(body.array[box], grid_part(body.grid, box)), grid, 0.0).array > 0.5
+
+
+def _air_outside(inside: np.ndarray, hu: np.ndarray) -> np.ndarray:
+    """HU within a mask, clipped to [−1024, 1476], and air outside, int16."""
+    hu = hu.clip(HU_MIN, HU_MAX)
+    if hu.dtype.kind == "f":
+        np.rint(hu, out=hu)
+    return np.where(inside, hu.astype(np.int16, copy=False), np.int16(HU_MIN))
 
 
 def body_mask(image: sitk.Image) -> sitk.Image:
     """The patient without table and blankets, lungs included (uint8 0/1), of a CT in HU with axial slices."""
-    tissue = sitk.BinaryThreshold(image, _BODY_HU, 1e6)
+    hu = sitk.GetArrayViewFromImage(image)
+    tissue = hu >= _BODY_HU
     # Opening by 5 mm cuts thin shells off; growing back within the tissue returns the skin.
-    radius = [max(1, round(5 / spacing)) for spacing in image.GetSpacing()]
-    core = largest_component(sitk.BinaryMorphologicalOpening(tissue, radius))
-    body = sitk.And(sitk.BinaryDilate(core, [1, 1, 1]), tissue)
+    radius = tuple(max(1, round(5 / spacing)) for spacing in image.GetSpacing())
+    core = masks.largest_part(masks.opened(tissue, radius))
+    body = masks.dilate(core, (1, 1, 1)) & tissue
     # A narrow field of view cuts the chest wall open at the sides: closing by 25 mm, within slices, mends it, and
     # across slices, those that stay open.
     across, along, up = (round(25 / spacing) for spacing in image.GetSpacing())
-    closed = sitk.BinaryMorphologicalClosing(body, [across, along, 0])
     # Slice by slice, since in 3D the trachea and the cut ends connect the lungs with the outside.
-    cuts = [sitk.BinaryFillhole(_with_cut_lungs(closed[:, :, k], image[:, :, k])) for k in range(image.GetDepth())]
-    filled = sitk.JoinSeries(cuts)
-    filled.CopyInformation(image)
-    return sitk.BinaryMorphologicalClosing(filled, [0, 0, up])
+    filled = masks.filled_slices(masks.closed(body, (across, along, 0)))
+    if _add_cut_lungs(filled, hu, image.GetSpacing()[:2]):
+        filled = masks.filled_slices(filled)
+    result = sitk.GetImageFromArray(masks.closed(filled, (0, 0, up)).astype(np.uint8))
+    result.CopyInformation(image)
+    return result
 
 
-def _with_cut_lungs(body: sitk.Image, image: sitk.Image) -> sitk.Image:
-    """A slice of the body with the lungs that the border of the picture cuts open, or nearly so.
+def _add_cut_lungs(body: np.ndarray, hu: np.ndarray, spacing: tuple[float, float]) -> bool:
+    """Add to a body [k, j, i] the lungs that the border of the picture cuts open, or nearly so, if there are any.
 
-    They are air mostly enclosed by the body, denser than that outside, and without a corner of the picture.
+    They are, within a slice, air mostly enclosed by the body, denser than that outside, and without a corner of the
+    picture.
     """
-    air = sitk.ConnectedComponent(image < _BODY_HU)
-    air = sitk.RelabelComponent(air, minimumObjectSize=round(_CUT_LUNG_AREA / float(np.prod(image.GetSpacing()))))
-    density = sitk.LabelIntensityStatisticsImageFilter()
-    density.Execute(air, image)
-    corners = {air[i, j] for i in (0, air.GetWidth() - 1) for j in (0, air.GetHeight() - 1)}
-    for label in set(density.GetLabels()) - corners:
-        lung = air == label
-        around = sitk.GetArrayViewFromImage(sitk.BinaryDilate(lung, [2, 2]) - lung) > 0
-        enclosed = sitk.GetArrayViewFromImage(body)[around].mean() > 0.5
-        if enclosed and density.GetMean(label) > _CUT_LUNG_HU:
-            body = sitk.Or(body, lung)
-    return body
-
-
-def largest_component(mask: sitk.Image) -> sitk.Image:
-    """The largest connected part of a binary mask; an empty mask stays empty."""
-    return sitk.RelabelComponent(sitk.ConnectedComponent(mask), sortByObjectSize=True) == 1
+    air = masks.label_slices(hu < _BODY_HU, minimum=round(_CUT_LUNG_AREA / float(np.prod(spacing))))
+    corners = air[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    cut = sorted(set(np.unique(masks.runs(air * ~body)[0]).tolist()) - {0, *corners.ravel().tolist()})
+    if not cut:
+        return False
+    density = np.bincount(air.ravel(), hu.ravel()) / np.maximum(np.bincount(air.ravel()), 1)
+    boxes = sitk.LabelShapeStatisticsImageFilter()
+    boxes.ComputePerimeterOff()
+    boxes.Execute(sitk.GetImageFromArray(air))
+    for label in cut:
+        if density[label] <= _CUT_LUNG_HU:
+            continue
+        i, j, k, width, height, _ = boxes.GetBoundingBox(label)
+        # Two pixels around it, as far as the picture reaches.
+        window = k, slice(max(j - 2, 0), j + height + 2), slice(max(i - 2, 0), i + width + 2)
+        lung = air[window] == label
+        around = masks.dilate(lung[None], (2, 2, 0))[0] & ~lung
+        if body[window][around].mean() > 0.5:
+            body[window] |= lung
+    return True
 
 
 def upright(grid: Grid, spacing: float) -> Grid:
@@ -122,14 +146,20 @@ def _thorax_center(standing: Volume, body: np.ndarray) -> tuple[float, float, fl
     there are no lungs.
     """
     center = _middle(body, standing.grid)
-    lungs = sitk.GetImageFromArray((body & (standing.array < _LUNG_HU)).astype(np.uint8))
-    lungs = sitk.GetArrayFromImage(sitk.BinaryMorphologicalOpening(lungs, [2, 2, 2])).astype(bool)
-    if lungs.sum() > 0.02 * body.sum():
+    lungs = masks.opened(body & (standing.array < _LUNG_HU), (2, 2, 2))
+    if np.count_nonzero(lungs) > 0.02 * np.count_nonzero(body):
         center[2] = _middle(lungs, standing.grid)[2]
     return tuple(float(n) for n in center)
 
 
 def _middle(mask: np.ndarray, grid: Grid) -> np.ndarray:
     """Middle, in RAS, of the box around a mask, without its outermost half percent on each side."""
-    points = grid.to_ras(np.argwhere(mask)[:, ::-1])
-    return np.percentile(points, [0.5, 99.5], axis=0).mean(axis=0)
+    middle = []
+    voxels = mask.view(np.uint8)
+    below, beside = voxels.sum(axis=0, dtype=np.int32), voxels.sum(axis=1, dtype=np.int32)
+    for counts in (below.sum(axis=0), below.sum(axis=1), beside.sum(axis=1)):  # along i, j and k
+        before = counts.cumsum()
+        ranks = (before[-1] - 1) * np.array([0.005, 0.995])
+        low, high = (np.searchsorted(before, np.floor(ranks) + n, side="right") for n in (0, 1))
+        middle.append((low + (ranks % 1) * (np.minimum(high, len(before) - 1) - low)).mean())
+    return grid.to_ras(middle)

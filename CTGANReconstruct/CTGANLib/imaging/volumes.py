@@ -4,6 +4,7 @@ Here, and only here, volumes cross between RAS (ours) and LPS (DICOM and ITK).
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,13 +72,18 @@ class Volume:
 
 def _smooth_for(image: sitk.Image, spacing: float) -> sitk.Image:
     """Gaussian smoothing along the axes that a resampling to ``spacing`` (mm) would undersample."""
-    # The width that turns one voxel's extent into the other's, as in Cardoso et al., MICCAI 2015.
     image = sitk.Cast(image, sitk.sitkFloat32)
     for axis, old in enumerate(image.GetSpacing()):
-        variance = (spacing**2 - old**2) / (8 * np.log(2))
-        if variance > 0.01:
+        if variance := smoothing_variance(old, spacing):
             image = sitk.RecursiveGaussian(image, float(np.sqrt(variance)), direction=axis)
     return image
+
+
+def smoothing_variance(old: float, new: float) -> float:
+    """Variance (mm²) of the Gaussian for voxels of ``old`` mm to be sampled every ``new`` mm; 0 if none is needed."""
+    # The width that turns one voxel's extent into the other's, as in Cardoso et al., MICCAI 2015.
+    variance = (new**2 - old**2) / (8 * np.log(2))
+    return variance if variance > 0.01 else 0.0
 
 
 def read_volume(path: str | os.PathLike) -> Volume:
@@ -89,14 +95,27 @@ def read_volume(path: str | os.PathLike) -> Volume:
     Raises:
         UserError: the file is missing, damaged, not a CT, not 3D, or not in HU.
     """
+    volume = read_any_volume(path)
+    check_hu(volume.array, str(path))
+    return volume
+
+
+def read_any_volume(path: str | os.PathLike, slices: Sequence[str] = ()) -> Volume:
+    """:func:`read_volume` for values of any kind.
+
+    Args:
+        path: the file, or the folder of a DICOM series.
+        slices: the DICOM files of one series in their order, relative to ``path``, where it holds several series.
+    """
     path = Path(path)
     if not path.exists():
         raise UserError(f"There is no file or folder {path}.", "Check the name.")
-    image = _read_series(path) if path.is_dir() else _read_file(path)
+    if slices:
+        image = _read_slices([str(path / name) for name in slices], path)
+    else:
+        image = _read_series(path) if path.is_dir() else _read_file(path)
     _check_image(image, path)
-    volume = Volume.from_image(image)
-    check_hu(volume.array, str(path))
-    return volume
+    return Volume.from_image(image)
 
 
 def write_volume(volume: Volume, path: str | os.PathLike) -> None:
@@ -115,7 +134,7 @@ def check_hu(array: np.ndarray, name: str) -> None:
     Raises:
         UserError: values are not finite, all the same, or not in HU.
     """
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise UserError(f"{name} holds values that are not numbers.", "Export the CT again.")
     low, high = float(array.min()), float(array.max())
     if low == high:
@@ -143,10 +162,13 @@ def _read_series(folder: Path) -> sitk.Image:
     ct_series = [files for files in names if _modality(files[0]) == "CT"]
     if not ct_series:
         raise UserError(f"{folder} holds DICOM files of {_modality(names[0][0])}, not CT.", "Choose a CT series.")
-    files = max(ct_series, key=len)
+    return _read_slices(max(ct_series, key=len), folder)
+
+
+def _read_slices(files: Sequence[str], folder: Path) -> sitk.Image:
     _check_slices([read_tags(Path(file)) for file in files], folder)
     try:
-        return sitk.ReadImage(files)
+        return sitk.ReadImage(files if len(files) > 1 else files[0])  # one file may hold all slices
     except RuntimeError as error:
         raise UserError(f"The DICOM series in {folder} cannot be read.", "Export it again.") from error
 

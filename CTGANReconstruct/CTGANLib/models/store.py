@@ -1,97 +1,15 @@
-"""Models as MONAI-bundle folders: ``configs/metadata.json``, ``configs/inference.json``, ``models/model.pt``.
+"""The models that are at hand: those that ship, and the user's own."""
 
-A bundle is data. Weights load with ``weights_only=True``; of ``inference.json`` only the plain numbers of
-``network_def`` are read, for the network of the bundle's task; nothing in it is evaluated.
-"""
-
-import hashlib
-import json
+import math
 import os
 import shutil
-import zipfile
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import uuid
+from pathlib import Path
 
 from ..errors import UserError
 from ..files import staged
-
-_WEIGHTS, _METADATA, _INFERENCE = "models/model.pt", "configs/metadata.json", "configs/inference.json"
-_BUNDLE_FILES = (_METADATA, _INFERENCE, _WEIGHTS, "docs/README.md", "LICENSE")
-_LARGEST_BUNDLE = 2**31
-_WHAT_A_MODEL_IS = "A model is a folder or zip that this program exported."
-
-
-@dataclass(frozen=True)
-class Model:
-    """One bundle of the store.
-
-    Attributes:
-        folder: where it lies; its name is the model's name.
-        metadata: the bundle's ``metadata.json``.
-    """
-
-    folder: Path
-    metadata: dict
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    @property
-    def task(self) -> str:
-        return self.metadata["ctgan"]["task"]
-
-    def summary(self) -> dict:
-        """What a list of models shows."""
-        return {
-            "name": self.name,
-            "task": self.task,
-            "title": self.metadata["name"],
-            "license": self.metadata["ctgan"]["license"],
-            "size_mb": round((self.folder / _WEIGHTS).stat().st_size / 1e6, 1),
-            "path": str(self.folder),
-        }
-
-    def load(self, task: str, networks: dict) -> tuple:
-        """The network with its weights.
-
-        Args:
-            task: what the caller needs the model for.
-            networks: the network class of each name that ``network_def`` may give.
-
-        Raises:
-            UserError: the model is for another task, foreign, or damaged.
-        """
-        import torch
-
-        if self.task != task:
-            raise UserError(f"The model {self.name} is for {self.task}, not {task}.", "Choose another model.")
-        self.verify()
-        try:
-            definition = json.loads((self.folder / _INFERENCE).read_text(encoding="utf-8"))["network_def"]
-            network = networks[definition["_target_"].rsplit(".", 1)[-1]](
-                **{name: tuple(int(n) for n in value) for name, value in definition.items() if name != "_target_"}
-            )
-            state = torch.load(self.folder / _WEIGHTS, weights_only=True, map_location="cpu")
-            network.load_state_dict({name: value.float() for name, value in state.items()})
-        except Exception as error:
-            raise UserError(f"The model {self.name} cannot be loaded.", "It is of another version.") from error
-        return network.eval()
-
-    def verify(self) -> None:
-        """Check the weights against the hash in the metadata.
-
-        Raises:
-            UserError: they differ, or the file is missing.
-        """
-        weights = self.folder / _WEIGHTS
-        if not weights.is_file() or sha256(weights) != self.metadata["ctgan"]["sha256"]:
-            raise UserError(f"The model {self.name} is damaged: its weights have changed.", "Import it again.")
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+from .bundle import BUNDLE_FILES, METADATA, WEIGHTS, Model, open_bundle
+from .names import check_name, usable_name
 
 
 def user_folder() -> Path:
@@ -108,13 +26,11 @@ def model_folders() -> list[Path]:
 def list_models() -> list[Model]:
     """All models that can be read, by name; a name is listed once, the user's own before a shipped one."""
     found: dict[str, Model] = {}
-    for root in model_folders():
-        for metadata in sorted(root.glob(f"*/{_METADATA}")):
-            try:
-                model = open_bundle(metadata.parents[1])
-            except UserError:
-                continue
-            found.setdefault(model.name, model)
+    for folder in _folders():
+        try:
+            found.setdefault(folder.name, open_bundle(folder))
+        except UserError:
+            continue
     return [found[name] for name in sorted(found)]
 
 
@@ -122,14 +38,16 @@ def find_model(name: str) -> Model:
     """The model of that name in the store, or in that folder.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is damaged.
     """
-    if Path(name).is_dir():
-        return open_bundle(Path(name))
     models = list_models()
     for model in models:
         if model.name == name:
             return model
+    if damaged := [folder for folder in _folders() if folder.name == name]:
+        return open_bundle(damaged[0])
+    if Path(name).is_dir():
+        return open_bundle(Path(name))
     known = ", ".join(model.name for model in models) or "none"
     raise UserError(f"There is no model {name}.", f"Choose one of these: {known}.")
 
@@ -146,100 +64,72 @@ def first_model(task: str) -> Model:
     raise UserError(f"There is no model for the task {task}.", "Import one, or install the extension again.")
 
 
-def open_bundle(folder: Path) -> Model:
-    """Read a bundle's metadata.
+def is_own(model: Model) -> bool:
+    """Whether the model lies in the user's store."""
+    return model.folder.parent == user_folder().resolve()
 
-    Raises:
-        UserError: the folder is not a bundle of this project.
+
+def describe(model: Model) -> dict:
+    """What a catalogue shows of a model.
+
+    Returns:
+        ``name``, ``task``, ``title``, ``license``, ``data`` (``n`` cases and their ``sources``), ``scores`` (a row a
+        method), ``size_mb``, ``path`` and ``own``: whether it can be renamed and deleted.
     """
-    try:
-        metadata = json.loads((folder / _METADATA).read_text(encoding="utf-8"))
-        entries = metadata["ctgan"]
-        valid = all(isinstance(entries[key], str) for key in ("task", "license", "sha256")) and metadata["name"]
-    except (OSError, ValueError, KeyError, TypeError):
-        valid = False
-    if not valid or not (folder / _WEIGHTS).is_file():
-        raise UserError(f"{folder} is not a CTGAN model.", _WHAT_A_MODEL_IS)
-    return Model(folder.resolve(), metadata)
+    ours = model.metadata["ctgan"]
+    data = {"n": len(ours.get("trained_on", ())), "sources": model.metadata.get("data_source", "")}
+    return {
+        "name": model.name,
+        "task": model.task,
+        "title": model.metadata["name"],
+        "license": ours["license"],
+        "data": data,
+        "scores": [_plain(row) for row in ours.get("scores", ())],
+        "size_mb": round((model.folder / WEIGHTS).stat().st_size / 1e6, 1),
+        "path": str(model.folder),
+        "own": is_own(model),
+    }
 
 
-def save_bundle(folder: Path, network, definition: dict, metadata: dict, card: str, license_text: str) -> Model:
-    """Write a bundle; it appears complete or not at all.
+def adopt(bundle: Path, name: str) -> Model:
+    """Put a copy of a finished bundle into the user's store.
 
     Args:
-        folder: the bundle's place; its name becomes the model's name.
-        network: its weights are stored in half precision.
-        definition: ``network_def``: ``_target_`` and the arguments of the network.
-        metadata: of MONAI's bundle format, with our entries under ``ctgan``; the hash is added here.
-        card: the model card, Markdown.
-        license_text: the license of the weights.
-    """
-    import torch
-
-    with staged(folder) as temporary:
-        for file in _BUNDLE_FILES:
-            (temporary / file).parent.mkdir(parents=True, exist_ok=True)
-        state = {name: value.detach().cpu().half() for name, value in network.state_dict().items()}
-        torch.save(state, temporary / _WEIGHTS)
-        metadata = {**metadata, "ctgan": {**metadata["ctgan"], "sha256": sha256(temporary / _WEIGHTS)}}
-        (temporary / _METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
-        (temporary / _INFERENCE).write_text(json.dumps({"network_def": definition}, indent=2) + "\n", encoding="utf-8")
-        (temporary / "docs/README.md").write_text(card, encoding="utf-8")
-        (temporary / "LICENSE").write_text(license_text, encoding="utf-8")
-    return open_bundle(folder)
-
-
-def export_model(model: Model, target: Path) -> None:
-    """Copy a model to a zip file (by its ending) or to a folder."""
-    with staged(target) as temporary:
-        if target.suffix == ".zip":
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-                for file in _BUNDLE_FILES:
-                    archive.write(model.folder / file, f"{model.name}/{file}")
-        else:
-            shutil.copytree(model.folder, temporary)
-
-
-def import_model(source: Path) -> Model:
-    """Bring a bundle, as a folder or zip, into the user's store.
+        bundle: its folder.
+        name: made plain where it is not a file name, and free with a number behind it where it is taken.
 
     Raises:
-        UserError: it is not a bundle, is damaged, would write outside its folder, or the name is taken.
+        UserError: it is not a bundle, is damaged, or the store cannot be written.
     """
-    name = source.stem if source.suffix == ".zip" else source.name
-    target = user_folder() / name
-    if target.exists():
-        raise UserError(f"There is a model {name} already.", "Delete or rename it first.")
-    if not source.exists():
-        raise UserError(f"There is no file or folder {source}.", "Check the name.")
+    open_bundle(bundle).verify()
+    target = user_folder() / usable_name(name, taken_names())
     with staged(target) as temporary:
-        if source.is_dir():
-            open_bundle(source)
-            contents = {file: (source / file).read_bytes() for file in _BUNDLE_FILES if (source / file).is_file()}
-        else:
-            contents = _zip_contents(source)
-        for file, content in contents.items():
-            (temporary / file).parent.mkdir(parents=True, exist_ok=True)
-            (temporary / file).write_bytes(content)
-        open_bundle(temporary).verify()
+        copy_bundle(bundle, temporary)
     return open_bundle(target)
 
 
-def _zip_contents(source: Path) -> dict[str, bytes]:
-    """The bundle's own files of a zip, wherever its folder stands in it; other files are not read."""
+def copy_bundle(source: Path, target: Path) -> None:
+    """Copy the files that make up a bundle, and no others."""
+    for file in BUNDLE_FILES:
+        if (source / file).is_file():
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / file, target / file)
+
+
+def rename_model(model: Model, name: str) -> Model:
+    """Give a model of the user's store another name.
+
+    Raises:
+        UserError: the model ships with the program, the name is taken or not a file name.
+    """
+    _check_own(model)
+    check_free(name, taken_names() - {model.name})
+    target = model.folder.with_name(name)
     try:
-        with zipfile.ZipFile(source) as archive:
-            names = [PurePosixPath(name) for name in archive.namelist()]
-            if any(name.is_absolute() or ".." in name.parts for name in names):
-                raise UserError(f"{source} would write outside its folder.", "Do not trust this file.")
-            if sum(info.file_size for info in archive.infolist()) > _LARGEST_BUNDLE:
-                raise UserError(f"{source} unpacks to more than 2 GB.", "Do not trust this file.")
-            root = next((name.parents[1] for name in names if name.match(_METADATA)), None)
-            if root is None:
-                raise UserError(f"{source} is not a CTGAN model.", _WHAT_A_MODEL_IS)
-            return {file: archive.read(str(root / file)) for file in _BUNDLE_FILES if root / file in names}
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"{source} cannot be read as a zip file.", "It is damaged; download it again.") from error
+        model.folder.rename(target)
+    except OSError as error:
+        raise UserError(f"The model {model.name} cannot be renamed.", "Close what uses it.") from error
+    return open_bundle(target)
 
 
 def delete_model(model: Model) -> None:
@@ -248,6 +138,47 @@ def delete_model(model: Model) -> None:
     Raises:
         UserError: the model ships with the program.
     """
-    if model.folder.parent != user_folder().resolve():
-        raise UserError(f"The model {model.name} ships with CTGAN and stays.", "Only your own models can go.")
-    shutil.rmtree(model.folder)
+    _check_own(model)
+    # First out of the list, then piece by piece, so that no half model is ever seen.
+    leaving = model.folder.with_name(f".{uuid.uuid4().hex}")
+    try:
+        model.folder.rename(leaving)
+    except OSError as error:
+        raise UserError(f"The model {model.name} cannot be deleted.", "Close what uses it.") from error
+    shutil.rmtree(leaving, ignore_errors=True)
+
+
+def taken_names() -> set[str]:
+    """The names of all folders of the store, those of damaged models among them."""
+    return {folder.name for root in model_folders() if root.is_dir() for folder in root.iterdir()}
+
+
+def check_free(name: str, taken: set[str]) -> None:
+    """Check that a model may be called so and none is; names that differ by case alone are the same.
+
+    Raises:
+        UserError: it is not a file name, or taken.
+    """
+    check_name(name)
+    if name.casefold() in {other.casefold() for other in taken}:
+        raise UserError(f"There is a model {name} already.", "Choose another name, or delete or rename that model.")
+
+
+def _folders() -> list[Path]:
+    """Folders that should be models; hidden ones are being written or deleted."""
+    found = [path.parents[1] for root in model_folders() for path in sorted(root.glob(f"*/{METADATA}"))]
+    return [folder for folder in found if not folder.name.startswith(".")]
+
+
+def _check_own(model: Model) -> None:
+    if not is_own(model):
+        raise UserError(f"The model {model.name} ships with CTGAN and stays.", "Only your own models can be changed.")
+
+
+def _plain(row: dict) -> dict:
+    """The names and numbers of a row of scores; whatever else a bundle holds there is passed over."""
+    return {
+        name: value
+        for name, value in row.items()
+        if isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+    }

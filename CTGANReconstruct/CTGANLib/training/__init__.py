@@ -1,1 +1,1 @@
-"""What all recipes share: data sets, the training loop, metrics and evaluation."""
+"""How recipes learn: the loop and its players, in one process or many, and the folder of a run."""

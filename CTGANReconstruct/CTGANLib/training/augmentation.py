@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from ..imaging.attenuation import HU_MIN
 
+_POINTS = 24
+
 
 def uniform(low: float, high: float, *shape: int, device: torch.device | str = "cpu") -> torch.Tensor:
     """Random numbers in [low, high]."""
@@ -31,11 +33,15 @@ def deform(hu: torch.Tensor, spacing: float, shift: float = 20.0, elastic: float
     scale = uniform(0.92, 1.08, batch, 1, 1, device=device) * uniform(0.93, 1.07, batch, 3, 1, device=device)
     matrix = matrix / scale
     offset = uniform(-shift, shift, batch, 3, 1, device=device) / half_extent
-    grid = F.affine_grid(torch.cat([matrix, offset], 2), list(hu.shape), align_corners=False)
+    # All is smooth, so it is worked out on a few points, first and last voxel among them, and interpolated.
+    last = 1 - 1 / size
+    axis = torch.linspace(-last, last, _POINTS, device=device)
+    k, j, i = torch.meshgrid(axis, axis, axis, indexing="ij")
+    places = torch.einsum("bxy,ykji->bxkji", matrix, torch.stack([i, j, k])) + offset[..., None, None]
     # Independent displacements every 80 mm or so, cubic in effect by two linear steps.
     control = torch.randn(batch, 3, 6, 6, 6, device=device) * (elastic / half_extent)
-    smooth = F.interpolate(F.interpolate(control, (24,) * 3, mode="trilinear"), (size,) * 3, mode="trilinear")
-    grid = grid + smooth.permute(0, 2, 3, 4, 1)
+    places = places + F.interpolate(control, (_POINTS,) * 3, mode="trilinear")
+    grid = F.interpolate(places, (size,) * 3, mode="trilinear", align_corners=True).permute(0, 2, 3, 4, 1)
     return F.grid_sample(hu - HU_MIN, grid, align_corners=False, padding_mode="zeros") + HU_MIN
 
 

@@ -1,0 +1,61 @@
+"""``ablate``: train and score every combination of recipes and settings, and set them side by side."""
+
+import argparse
+from pathlib import Path
+
+from ..events import Progress
+from . import recipes
+from .arguments import add_data, add_device
+
+HELP = "train and compare combinations of recipes and settings"
+_INTERVALS = "Means over seeds and cases ± half the 95 % interval over cases of the means over seeds."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_data(parser)
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FOLDER", help="takes runs and tables; finished runs are kept"
+    )
+    parser.add_argument("--recipe", required=True, nargs="+", choices=recipes.RECIPES, help="what to learn")
+    parser.add_argument(
+        "--vary", action="append", default=[], metavar="NAME=V1,V2", help="a setting and its values; may be repeated"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N", help="for each combination")
+    parser.add_argument("--steps", type=int, help="optimizer steps of each run")
+    add_device(parser)
+
+
+def run(arguments: argparse.Namespace, progress: Progress) -> dict:
+    from ..datasets.preparation import prepare_data
+    from ..device import choose_device
+    from ..evaluation.ablation import Ablation, ablation_table, combinations, seed_means
+    from ..evaluation.report import ablation_report
+    from ..evaluation.scores import table, write_csv, write_json
+
+    wanted = combinations(arguments.recipe, arguments.vary)
+    score = recipes.recipe_kit(wanted[0].recipe).score
+    data = prepare_data(arguments.data, arguments.out / "prepared", lambda f, m: progress(0.1 * f, m))
+    fixed = {"steps": arguments.steps}
+    ablation = Ablation(
+        arguments.out, data, arguments.data, recipes.recipe_kit, fixed, choose_device(arguments.device)
+    )
+    seeds = list(dict.fromkeys(arguments.seeds))
+    rows = ablation.run(wanted, seeds, lambda f, m: progress(0.1 + 0.9 * f, m))
+    lines = ablation_table(rows, wanted, score)
+    about = {
+        "Data set": arguments.data.resolve().name,
+        "Scored": f"{len(data.of(ablation.role))} cases of the role {ablation.role}",
+        "Seeds": ", ".join(map(str, seeds)),
+    }
+    files = {name: arguments.out / f"ablation.{name}" for name in ("json", "csv", "html")}
+    write_json(files["json"], lines)
+    write_csv(files["csv"], lines)
+    write_csv(arguments.out / "rows.csv", rows)
+    ablation_report(files["html"], about, lines, seed_means(rows), score)
+    return {
+        "table": lines,
+        "role": ablation.role,
+        "left_out": data.left_out,
+        **{name: str(path) for name, path in files.items()},
+        "text": f"{table(lines)}\n\n{_INTERVALS}",
+    }

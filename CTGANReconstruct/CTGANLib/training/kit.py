@@ -1,0 +1,59 @@
+"""What a room (biplanar, pyramid, ...) offers to training, evaluation, search and publication."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class Kit:
+    """One recipe with everything around it.
+
+    Attributes:
+        task: what its models are for, as the model store names it.
+        settings: a frozen dataclass of plain values with defaults, among them ``steps``, ``batch_size`` and ``seed``.
+        recipe: (settings, data, device) to a :class:`~CTGANLib.training.loop.Recipe`.
+        load: (model, device) to a predictor, such as a ``Reconstructor``.
+        wrap: (network, device) to a predictor.
+        evaluate: (predictors by name, prepared files of the cases by name, prepared training files, progress, show)
+            to a row for each case and method.
+        publish: (folder, network, settings, training cases, rows, hours, device) to the bundle's ``Model``.
+        score: the metric that runs are compared by; higher is better.
+        search: ranges (low, high) of the settings that a search may vary, on a logarithmic scale.
+    """
+
+    task: str
+    settings: type
+    recipe: Callable[..., Any]
+    load: Callable[..., Any]
+    wrap: Callable[..., Any]
+    evaluate: Callable[..., list[dict]]
+    publish: Callable[..., Any]
+    score: str
+    search: dict[str, tuple[float, float]]
+
+
+def parse_settings(kit: Kit, given: dict[str, object], assignments: list[str] | tuple[str, ...] = ()):
+    """The settings of a run.
+
+    Args:
+        kit: of the recipe.
+        given: values by name; ``None`` stands for the default.
+        assignments: further ones as text, ``NAME=VALUE``.
+
+    Raises:
+        UserError: there is no setting of that name, or the value is not of its type.
+    """
+    types = {field.name: type(field.default) for field in fields(kit.settings)}
+    values = {name: value for name, value in given.items() if value is not None}
+    for assignment in assignments:
+        name, _, text = assignment.partition("=")
+        if name not in types:
+            raise UserError(f"There is no setting {name}.", f"Choose one of these: {', '.join(types)}.")
+        try:
+            values[name] = {"true": True, "false": False}[text] if types[name] is bool else types[name](text)
+        except (ValueError, KeyError) as error:
+            raise UserError(f"The setting {name} cannot be {text}.", f"Give a {types[name].__name__}.") from error
+    return kit.settings(**values)
