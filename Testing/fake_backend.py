@@ -11,6 +11,8 @@ import time
 from itertools import pairwise, takewhile
 from pathlib import Path
 
+import fake_tasks
+
 SHAPE = (8, 12, 10)  # k, j, i
 SPACING = (2.0, 3.0, 4.0)  # i, j, k, mm
 ORIGIN_LPS = (10.0, 20.0, -30.0)
@@ -31,7 +33,8 @@ class FakeBackend:
     """Runs this file instead of CTGANLib.
 
     Attributes:
-        behavior: ``good``, ``slow``, ``stubborn``, ``junk``, ``error``, ``crash``, ``silent``, ``partial``.
+        behavior: ``good``, ``slow``, ``stubborn``, ``junk``, ``error``, ``crash``, ``silent``, ``partial``, and of
+            trainings ``endless``, ``deaf`` and ``failing``.
         arguments: what the modules asked for last.
         missing: the packages that are said to be missing.
         installed: how often installation was asked for.
@@ -162,10 +165,10 @@ def _perform(arguments: list[str]) -> None:
     elif task == "segment":
         _writeSegmentation(options["--out"])
         _say("result", segmentation=options["--out"], volumes_ml={"Body": 3.5, "Right lung": 0.2})
-    elif task == "train":
-        _say("result", model=str(Path(options["--out"]) / "model"), metrics={"psnr_true": 21.5})
+    elif task == "dataset":
+        fake_tasks.check(options, arguments, _say)
     elif task == "evaluate":
-        _say("result", rows=[{"case": "a", "method": "CTGAN", "psnr_true": 21.5}])
+        fake_tasks.evaluate(options, arguments, _say)
 
 
 def _main(behavior: str, arguments: list[str]) -> int:
@@ -194,6 +197,11 @@ def _main(behavior: str, arguments: list[str]) -> int:
         _say("result", volume="/nonexistent/ct.nrrd", segmentation=None, reprojections=None, consistency={})
     elif arguments[0] == "preview":
         _preview(arguments)
+    elif behavior in ("good", "endless", "deaf", "failing") and arguments[0] == "train":
+        options = {name: value for name, value in pairwise(arguments) if name.startswith("--")}
+        return fake_tasks.train(behavior, options, _say)
+    elif behavior == "good" and arguments[0] == "models":
+        return fake_tasks.models(arguments, _say)
     elif behavior == "good":
         _perform(arguments)
     return 0

@@ -59,9 +59,10 @@ class EventReader:
 
 
 def _progress(event: dict) -> Progress:
-    fraction = _finiteNumber(event.get("fraction")) or 0.0
-    return Progress(min(max(fraction, 0.0), 1.0), str(event.get("message") or ""), _finiteNumber(event.get("eta_s")))
+    fraction = finiteNumber(event.get("fraction")) or 0.0
+    return Progress(min(max(fraction, 0.0), 1.0), str(event.get("message") or ""), finiteNumber(event.get("eta_s")))
 
 
-def _finiteNumber(value: object) -> float | None:
+def finiteNumber(value: object) -> float | None:
+    """A number out of JSON, or None for anything else, NaN among it."""
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

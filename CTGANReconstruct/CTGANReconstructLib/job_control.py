@@ -7,6 +7,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from CTGANLib.errors import UserError
+
 from .backend import Backend
 from .events import Progress
 from .jobs import JobCancelled, JobError
@@ -67,7 +69,7 @@ class JobControl:
                 self._backend.installPackages()
             self._run = TaskRun(self._makeTask(), self._backend, self._showProgress)
         except Exception as error:
-            self._showError(error)
+            showError(error)
             return
         self._showProgress(Progress(0.0, _("Starting")))
         self._timer.start()
@@ -102,7 +104,7 @@ class JobControl:
             self._ended(_("Cancelled"))
         except Exception as error:
             self._ended(_("Failed"))
-            self._showError(error)
+            showError(error)
         else:
             self._ended(_("Done"))
             self._onDone(outcome)
@@ -132,14 +134,16 @@ class JobControl:
         if self._onProgress:
             self._onProgress(progress)
 
-    def _showError(self, error: Exception) -> None:
-        if isinstance(error, JobError):
-            details = error.details
-        elif isinstance(error, (RuntimeError, ValueError)):  # said in a sentence
-            details = ""
-        else:
-            details = traceback.format_exc()
-        slicer.util.errorDisplay(str(error), detailedText=details)
+
+def showError(error: Exception) -> None:
+    """Tell the user what failed, with details where there are any."""
+    if isinstance(error, JobError):
+        details = error.details
+    elif isinstance(error, (RuntimeError, ValueError, UserError)):  # said in a sentence
+        details = ""
+    else:
+        details = traceback.format_exc()
+    slicer.util.errorDisplay(str(error), detailedText=details)
 
 
 def durationText(seconds: float) -> str:

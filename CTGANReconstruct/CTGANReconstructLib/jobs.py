@@ -112,7 +112,7 @@ class Job:
             raise JobError(message, str(error.get("advice") or ""), self._details())
         if status != 0:
             raise JobError(
-                f"The computation ended unexpectedly (exit status {status}).", _advice(status), self._details()
+                f"The computation ended unexpectedly (exit status {status}).", adviceFor(status), self._details()
             )
         if self._events.result is None:
             raise JobError("The computation ended without a result.", "", self._details())
@@ -123,7 +123,8 @@ class Job:
         return self._stderr.read_bytes()[-_DETAILS_SIZE:].decode(errors="replace").strip()
 
 
-def _advice(status: int) -> str:
+def adviceFor(status: int) -> str:
+    """What to do about a process that ended unexpectedly."""
     if status == -9:  # SIGKILL: on Linux mostly the system's answer to a lack of memory
         return "The computer may have run out of memory. Close other programs and try again."
     return "See the details."

@@ -2,7 +2,8 @@
 
 import json
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .resources import sharedResource
@@ -17,13 +18,17 @@ class ModelEntry:
 
 
 def modelFolders() -> list[Path]:
-    """The folders that may hold models: the user's, then the shipped one. The first of a name counts."""
+    """The folders that may hold models: the shipped one, then the user's. The last of a name counts."""
     userFolder = os.environ.get("CTGAN_MODELS") or Path.home() / ".ctgan" / "models"
-    return [Path(userFolder), sharedResource("Models")]
+    return [sharedResource("Models"), Path(userFolder)]
 
 
 def installedModels(task: str) -> list[ModelEntry]:
-    """The models for a task, such as ``biplanar``; folders that hold no readable model are passed over."""
+    """The models for a task, such as ``biplanar``; folders that hold no readable model are passed over.
+
+    Those that ship come first, so that a new model of the user's own is there to choose, but is not chosen by itself.
+    Where several have the same title, as those that were trained here, the title tells the name too.
+    """
     entries: dict[str, ModelEntry] = {}
     for folder in modelFolders():
         for path in sorted(folder.glob("*/configs/metadata.json")):
@@ -34,5 +39,9 @@ def installedModels(task: str) -> list[ModelEntry]:
                 continue
             if modelTask == task:
                 name = path.parents[1].name
-                entries.setdefault(name, ModelEntry(name, title))
-    return list(entries.values())
+                entries[name] = ModelEntry(name, title)
+    count = Counter(entry.title for entry in entries.values())
+    return [
+        entry if count[entry.title] == 1 else replace(entry, title=f"{entry.name}: {entry.title}")
+        for entry in entries.values()
+    ]

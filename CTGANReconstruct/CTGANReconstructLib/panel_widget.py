@@ -16,7 +16,7 @@ class Panel(Protocol):
 
     Attributes:
         ui: the widgets of its .ui file, by name.
-        job: runs the task.
+        job: runs the task; a panel without one has its own :meth:`stop`.
     """
 
     ui: object
@@ -30,6 +30,10 @@ class Panel(Protocol):
 
     def setActive(self, active: bool) -> None:
         """Called as the panel comes into view, and as it leaves it."""
+
+    def stop(self) -> None:
+        """End what must not outlive the scene, as the scene or the application closes."""
+        self.job.stop()
 
 
 class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -80,7 +84,7 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._entered = False
         self._updateActive()
         for panel in self.panels:
-            panel.job.stop()
+            panel.stop()
         self.setParameterNode(None)
         self.removeObservers()
 
@@ -96,7 +100,7 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller, event) -> None:
         for panel in self.panels:
-            panel.job.stop()
+            panel.stop()
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event) -> None:

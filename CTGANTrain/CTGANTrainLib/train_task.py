@@ -1,4 +1,4 @@
-"""CTs -> a trained model. Training and evaluation read and write files; the scene is not touched."""
+"""CTs -> a trained model. Training reads and writes files; the scene is not touched."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 from CTGANReconstructLib.tasks import optionArguments
 
 RECIPES = ["biplanar"]
+DEVICES = ["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True)
@@ -15,57 +16,56 @@ class TrainResult:
     """What a training made.
 
     Attributes:
-        model: the folder of the finished model.
-        metrics: its scores by name.
+        model: the folder of the finished model; None where the training was paused.
+        name: the model's name in the store.
+        metrics: its scores beside those of the baselines, a row a method.
+        leftOut: why CTs were not used, by case.
+        notices: what to know of the training, a sentence each.
     """
 
-    model: Path
-    metrics: dict[str, float]
+    model: Path | None
+    name: str
+    metrics: list[dict]
+    leftOut: dict[str, str]
+    notices: list[str]
 
 
 @dataclass
 class TrainTask:
     """One training; see ``CTGANTrainLogic.train``."""
 
-    dataFolder: str | Path
+    data: str | Path
     runFolder: str | Path
     recipe: str
-    options: dict[str, str | int | None] = field(default_factory=dict)
+    options: dict[str, str | float | None] = field(default_factory=dict)
+    settings: dict[str, str | float | bool] = field(default_factory=dict)
 
     def prepare(self, folder: Path) -> list[str]:
         if not self.runFolder:
             raise ValueError(_("Choose a run folder."))
         arguments = ["train", "--recipe", self.recipe]
-        arguments += ["--data", str(_existingFolder(self.dataFolder)), "--out", str(Path(self.runFolder).resolve())]
-        return arguments + optionArguments(self.options)
+        arguments += ["--data", str(existingData(self.data)), "--out", str(Path(self.runFolder).resolve())]
+        arguments += optionArguments(self.options)
+        for name, value in self.settings.items():
+            arguments += ["--set", f"{name}={value}"]
+        return arguments
 
     def finish(self, result: dict) -> TrainResult:
-        return TrainResult(Path(result["model"]), result.get("metrics") or {})
+        return TrainResult(
+            Path(result["model"]) if result["model"] else None,
+            result.get("name") or "",
+            result.get("metrics") or [],
+            result.get("left_out") or {},
+            result.get("notices") or [],
+        )
 
 
-@dataclass
-class EvaluateTask:
-    """One evaluation; see ``CTGANTrainLogic.evaluate``."""
-
-    dataFolder: str | Path
-    model: str = ""
-    tableFile: str | Path | None = None
-
-    def prepare(self, folder: Path) -> list[str]:
-        out = Path(self.tableFile).resolve() if self.tableFile else None
-        options = optionArguments({"model": self.model, "out": out})
-        return ["evaluate", "--data", str(_existingFolder(self.dataFolder)), *options]
-
-    def finish(self, result: dict) -> list[dict]:
-        return result["rows"]
-
-
-def _existingFolder(folder: str | Path) -> Path:
-    """The absolute path of a data folder.
+def existingData(data: str | Path) -> Path:
+    """The absolute path of a data set: a folder, or a table of cases.
 
     Raises:
         ValueError: there is none.
     """
-    if not folder or not Path(folder).is_dir():
-        raise ValueError(_("There is no data folder {path}.").format(path=folder))
-    return Path(folder).resolve()
+    if not data or not Path(data).exists():
+        raise ValueError(_("There is no data folder or table {path}.").format(path=data))
+    return Path(data).resolve()

@@ -284,3 +284,29 @@ def test_ui_files_with_unknown_names_fail(tmp_path, inside, connections):
     path.write_text(UI.format(inside=inside, connections=connections), encoding="utf-8")
     with pytest.raises((RuntimeError, AttributeError)):
         slicer.util.loadUI(str(path))
+
+
+def test_checkable_node_selector(ct):
+    selector, got = slicer.qMRMLCheckableNodeComboBox(), []
+    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    selector.setMRMLScene(slicer.mrmlScene)
+    selector.checkedNodesChanged.connect(lambda: got.append(selector.checkedNodes()))
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "other")
+    assert selector.noneChecked() and not selector.addEnabled
+    selector.check(other)
+    selector.setCheckState(ct, qt.Qt.Checked)
+    assert selector.allChecked() and selector.checkedNodes() == (ct, other)
+    slicer.mrmlScene.RemoveNode(other)
+    assert got[-1] == (ct,) and selector.uncheckedNodes() == ()
+
+
+def test_layouts_make_the_views_that_they_show():
+    manager, node = slicer.app.layoutManager(), slicer.vtkMRMLLayoutNode
+    assert (manager.plotViewCount, manager.tableViewCount) == (0, 0)
+    chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", "chart")
+    slicer.modules.plots.logic().ShowChartInLayout(chart)
+    assert (manager.layout, manager.plotViewCount) == (node.SlicerLayoutConventionalPlotView, 1)
+    (view,) = slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
+    assert view.GetPlotChartNodeID() == chart.GetID()
+    manager.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(manager.layout))
+    assert (manager.plotViewCount, manager.tableViewCount) == (1, 1)

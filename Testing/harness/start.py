@@ -51,7 +51,16 @@ def _prepare_qt(folder: Path) -> None:
     qInstallMessageHandler(_report)
 
     from .application import dialogs
-    from .widgets import ctk_buttons, ctk_numbers, ctk_paths, mrml_widgets, node_combo_box, standin, ui_loader  # noqa: F401  fill the registry
+    from .widgets import (  # noqa: F401  fill the registry
+        checkable_node_combo_box,
+        ctk_buttons,
+        ctk_numbers,
+        ctk_paths,
+        mrml_widgets,
+        node_combo_box,
+        standin,
+        ui_loader,
+    )
 
     dialogs.install()
     sys.modules["qt"].QUiLoader = ui_loader.QUiLoader

@@ -13,7 +13,7 @@ from fake_backend import FakeBackend
 
 def startJob(behavior, folder, onProgress=None):
     backend = FakeBackend(behavior, folder)
-    return Job(backend.command(["train", "--out", "x"]), backend.environment(), folder, onProgress)
+    return Job(backend.command(["evaluate", "--data", "x"]), backend.environment(), folder, onProgress)
 
 
 def isAlive(pid):
@@ -54,7 +54,7 @@ def test_result_and_progress(tmp_path):
     seen = []
     job = startJob("good", tmp_path, seen.append)
     job.wait()
-    assert job.result()["metrics"] == {"psnr_true": 21.5}
+    assert job.result()["rows"][0]["psnr_true"] == 21.5
     assert [progress.fraction for progress in seen] == [0.25, 0.5, 0.75]
     assert seen[0].secondsLeft == 3.0
 
@@ -63,7 +63,7 @@ def test_junk_between_events(tmp_path):
     seen = []
     job = startJob("junk", tmp_path, seen.append)
     job.wait()
-    assert job.result()["metrics"]
+    assert job.result()["rows"]
     assert [progress.fraction for progress in seen] == [0.0, 1.0, 0.25, 0.5, 0.75]
 
 

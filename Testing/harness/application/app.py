@@ -38,7 +38,7 @@ class qSlicerApplication(QtWidgets.QApplication):
         self.setApplicationName("Slicer")
         self._folder, self._testing, self._runtime = folder, False, Runtime(folder)
         self._io = CoreIOManager(self._runtime.module_logics)
-        self._layouts = LayoutManager(self._runtime.slice_logics)
+        self._layouts = LayoutManager(self._runtime.slice_logics, self._runtime.layout_logic)
         self._modules = qSlicerModuleManager()
         self._environment = QtCore.QProcessEnvironment.systemEnvironment()
         _make_python_slicer(folder / "bin")

@@ -59,6 +59,7 @@ class Runtime:
             self.module_logics["colors"].AddDefaultColorNodes()
         self._add_label_colors()
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene)
+        self.layout_logic = self._add_layouts()
         self.slice_logics = {name: self._add_slice_view(name) for name in SLICE_VIEWS}
 
     def _add_logic(self, name: str, logic: object) -> None:
@@ -90,6 +91,14 @@ class Runtime:
         self._data_io.SetMRMLApplicationLogic(self.application_logic)
         self._data_io.SetAndObserveDataIOManager(self._remote.GetDataIOManager())
 
+    def _add_layouts(self) -> object:
+        """The real layouts: a layout that has a plot or a table makes the node of that view."""
+        logic = slicer.vtkMRMLLayoutLogic()
+        logic.SetMRMLApplicationLogic(self.application_logic)
+        logic.SetMRMLScene(self.scene)
+        logic.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
+        return logic
+
     def _add_slice_view(self, name: str) -> object:
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLApplicationLogic(self.application_logic)
@@ -102,5 +111,6 @@ class Runtime:
         """Closes the scene as File > Close scene does: views and other singletons stay."""
         self.scene.Clear(0)
         self.scene.SetURL("")
+        self.layout_logic.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
         hierarchy.RemoveAllItems(True)

@@ -1,10 +1,9 @@
-"""The layout manager: real slice logics, and a list of what was asked of views that nobody sees."""
+"""The layout manager: real slice and layout logics, and a list of what was asked of views that nobody sees."""
 
 from __future__ import annotations
 
 from collections import namedtuple
 
-import slicer
 import vtk
 
 views: list[tuple] = []
@@ -30,17 +29,14 @@ class LayoutManager:
     """Stands in for qSlicerLayoutManager."""
 
     threeDViewCount = 1
-    tableViewCount = 0
-    plotViewCount = 0
 
-    def __init__(self, slice_logics: dict[str, object]) -> None:
-        self._slice_logics = slice_logics
-        self._layout = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
+    def __init__(self, slice_logics: dict[str, object], layout_logic: object) -> None:
+        self._slice_logics, self._layout_logic = slice_logics, layout_logic
 
     @property
     def layout(self) -> int:
         """The number of the layout."""
-        return self._layout
+        return self._layout_logic.GetLayoutNode().GetViewArrangement()
 
     @layout.setter
     def layout(self, layout: int) -> None:
@@ -48,8 +44,22 @@ class LayoutManager:
 
     def setLayout(self, layout: int) -> None:
         """Changes the layout."""
-        self._layout = layout
+        self._layout_logic.GetLayoutNode().SetViewArrangement(layout)
         views.append(("layout", "setLayout", layout))
+
+    def _count(self, class_name: str) -> int:
+        shown = self._layout_logic.GetViewNodes()
+        return sum(shown.GetItemAsObject(index).IsA(class_name) for index in range(shown.GetNumberOfItems()))
+
+    @property
+    def tableViewCount(self) -> int:
+        """How many tables the layout shows."""
+        return self._count("vtkMRMLTableViewNode")
+
+    @property
+    def plotViewCount(self) -> int:
+        """How many plots the layout shows."""
+        return self._count("vtkMRMLPlotViewNode")
 
     def sliceViewNames(self) -> tuple[str, ...]:
         """The names of the slice views."""

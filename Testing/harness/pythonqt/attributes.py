@@ -66,6 +66,10 @@ def _accepts(type_name: str, value: object) -> bool:
     return value is not None
 
 
+naming_children: list[object] = []
+"""Not empty while PySide's QUiLoader makes attributes of a panel's widgets, which PythonQt does in its own way."""
+
+
 def is_cpp_class(cls: type) -> bool:
     """Whether instances of this very class are C++ objects in Slicer: PySide's classes, and the stand-ins."""
     return cls.__module__.startswith("PySide6.") or "CPP_CLASS" in cls.__dict__
@@ -73,6 +77,8 @@ def is_cpp_class(cls: type) -> bool:
 
 def _set_attribute(self: QObject, name: str, value: object) -> None:
     cls = type(self)
+    if naming_children and isinstance(value, QObject) and value.objectName == name:
+        return
     if name.startswith("_") and not cls.__module__.startswith("PySide6."):
         self.__dict__[name] = value  # the private state of stand-ins, and of Python classes before QObject.__init__
         return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 from xml.etree import ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
+from ..pythonqt.attributes import naming_children
 from .standin import registry
 
 
@@ -39,7 +42,8 @@ class QUiLoader(QtUiTools.QUiLoader):
         buffer = QtCore.QBuffer()
         buffer.setData(ElementTree.tostring(root))
         buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
-        widget = super().load(buffer, parent)
+        with _not_naming_children():
+            widget = super().load(buffer, parent)
         if widget is None:
             raise UnknownInUi(self.errorString())
         for name, attribute, value in flags:
@@ -56,6 +60,15 @@ class QUiLoader(QtUiTools.QUiLoader):
                     raise UnknownInUi(f"{name} '{element.get('name')}' has no property '{item.get('name')}'")
         elif name not in self.availableWidgets() and name not in ("Line", "QWidget"):
             raise UnknownInUi(f"no widget class '{name}' (used for '{element.get('name')}')")
+
+
+@contextmanager
+def _not_naming_children() -> Iterator[None]:
+    naming_children.append(None)
+    try:
+        yield
+    finally:
+        naming_children.pop()
 
 
 def _take_flags(element: ElementTree.Element) -> list[tuple[str, str, object]]:
