@@ -90,10 +90,10 @@ def prepare(folder: Path, data: Path | None) -> dict[str, tuple[Case, ...]]:
     import numpy as np
     import torch
 
+    from CTGANLib.datasets.find import find_cases
     from CTGANLib.imaging.attenuation import hu_to_attenuation
     from CTGANLib.imaging.geometry import Grid
     from CTGANLib.imaging.volumes import read_volume
-    from CTGANLib.training.datasets import find_cases
 
     def write(hu: np.ndarray, grid: Grid, name: str) -> None:
         mu = hu_to_attenuation(hu.astype(np.float32)).astype(np.float32)
