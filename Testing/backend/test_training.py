@@ -320,7 +320,18 @@ def test_an_unknown_generator_is_refused():
 
 @pytest.mark.parametrize(
     ("assignment", "message"),
-    [("magic=1", "no setting magic"), ("steps=many", "cannot be many"), ("vary_geometry=1", "cannot be 1")],
+    [
+        ("magic=1", "no setting magic"),
+        ("steps=many", "cannot be many"),
+        ("vary_geometry=1", "cannot be 1"),
+        ("steps=0", "steps cannot be 0"),
+        ("batch_size=-1", "batch_size cannot be -1"),
+        ("learning_rate=nan", "learning_rate cannot be nan"),
+        ("learning_rate=0", "learning_rate cannot be 0"),
+        ("validation_share=1", "validation_share cannot be 1"),
+        ("full_from=2", "full_from cannot be 2"),
+        ("adversarial_weight=inf", "adversarial_weight cannot be inf"),
+    ],
 )
 def test_settings_that_cannot_be(assignment, message):
     with pytest.raises(UserError, match=message):

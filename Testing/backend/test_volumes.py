@@ -45,6 +45,14 @@ def test_files_keep_the_place(tmp_path, name, ending):
     np.testing.assert_allclose(found, MARKER, atol=0.5)
 
 
+def test_values_outlive_the_image_they_are_shared_with():
+    volume = Volume.from_image(sitk.Image(64, 64, 64, sitk.sitkInt16) + 7)
+    others = [sitk.Image(64, 64, 64, sitk.sitkInt16) for _ in range(20)]  # would take the memory of the image
+    assert (volume.array == 7).all() and others
+    volume.array[0] = 1
+    assert volume.array.sum() == 64**2 + 63 * 64**2 * 7
+
+
 @pytest.mark.parametrize("name", DIRECTIONS)
 def test_nibabel_finds_the_same_place(tmp_path, name):
     write_volume(small_chest(name), tmp_path / "ct.nii.gz")

@@ -1,8 +1,9 @@
 """Checking and preparing data sets: memory with few and with many cases, and speed beside reading alone.
 
 Memory is the peak of the whole tree of processes (proportional set size, as Linux counts it), once with 10 and once
-with 1000 small CTs. Speed is the time to prepare CTs of 512 x 512 x 133, beside the time that as many processes take
-to read them with SimpleITK, in turns in the same run; the files are in the system's cache for both.
+with 1000 small CTs. Speed is the time to prepare CTs of 512 x 512 x 133, beside the time that as many processes of
+the same pool, with its settings of threads and memory, take to read them with SimpleITK, in turns in the same run; the
+files are in the system's cache for both, so that those without compression are read at the speed of memory.
 """
 
 import argparse

@@ -27,7 +27,10 @@ _BLOCK = 128
 
 def fingerprint(array: np.ndarray) -> bytes:
     """The fingerprint of a standardized CT, int16 HU [160, 160, 160], as bytes that :func:`similarity` reads."""
-    pooled = array.reshape(_SIZE, _POOL, _SIZE, _POOL, _SIZE, _POOL).mean((1, 3, 5), dtype=np.float32)
+    # Axis by axis, along whole rows first: many times faster than all at once.
+    pooled = array.reshape(_SIZE, _POOL, -1).sum(1, dtype=np.int32)
+    pooled = pooled.reshape(_SIZE, _SIZE, _POOL, -1).sum(2)
+    pooled = pooled.reshape(_SIZE, _SIZE, _SIZE, _POOL).sum(3) / np.float32(_POOL**3)
     covered = (pooled > -700).mean((1, 2)) > 0.01
     pooled = pooled.clip(*_HU)
     # What is coarser than 6 cm is alike in all chests.

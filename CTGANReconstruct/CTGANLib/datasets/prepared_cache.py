@@ -14,7 +14,7 @@ from ..imaging.standardize import FIELD_SIZE, STANDARD_SPACING
 from .cases import Case
 from .inspection import Findings, inspect
 
-_VERSION = f"4 {FIELD_SIZE} {STANDARD_SPACING}"
+_VERSION = f"5 {FIELD_SIZE} {STANDARD_SPACING}"
 _PIECE = 1 << 18
 
 

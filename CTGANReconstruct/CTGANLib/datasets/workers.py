@@ -17,8 +17,12 @@ Result = TypeVar("Result")
 
 # Starting processes takes a second or two; that much work is done before they would be there.
 _TOO_FEW = 2
-# One thread a process: all cores are busy with cases of their own.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ENVIRONMENT = {
+    # One thread a process: all cores are busy with cases of their own.
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    # The memory of one volume is kept for the next: glibc would hand it back, and Linux clear each page of it again.
+    **dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 30)),
+}
 
 
 def cores() -> int:
@@ -45,7 +49,7 @@ def work(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
     others = {child.pid for child in multiprocessing.active_children()}
     try:
-        with _one_thread_each():
+        with _environment():
             items_of = {pool.submit(function, item): item for item in items}
         for future in as_completed(items_of):
             yield items_of.pop(future), future.result()
@@ -64,10 +68,10 @@ def work(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def _environment() -> Iterator[None]:
     """The environment that processes are started in; their libraries read it when they are loaded."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update(_ENVIRONMENT)
     try:
         yield
     finally:

@@ -76,10 +76,15 @@ def label_slices(mask: np.ndarray, minimum: int = 1) -> np.ndarray:
 
 def largest_part(mask: np.ndarray) -> np.ndarray:
     """The largest connected part of a mask [k, j, i]; an empty mask stays empty."""
-    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8))))
+    result = np.zeros_like(mask)
+    if not mask.any():
+        return result
+    around = box(mask)
+    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask[around].astype(np.uint8))))
     sizes = np.bincount(*runs(parts))
     sizes[0] = 0
-    return (parts == int(sizes.argmax())) & mask
+    result[around] = parts == int(sizes.argmax())
+    return result
 
 
 def runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

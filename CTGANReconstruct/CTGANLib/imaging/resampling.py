@@ -11,9 +11,9 @@ from .volumes import Volume, smoothing_variance
 
 # Voxels by which axes that count as parallel may drift apart over a whole volume.
 _DRIFT = 0.01
-# Slices at once, few enough for a CPU's cache, and rows of a matrix at once: few enough to pass over most zeros, and
+# Voxels at once, few enough for a CPU's cache, and rows of a matrix at once: few enough to pass over most zeros, and
 # for products too small for threads of their own, which would wait for each other where other processes work too.
-_SLICES, _ROWS = 4, 8
+_VOXELS, _ROWS = 1 << 20, 8
 _NEGLIGIBLE, _EDGE = 1e-5, 1e-6
 
 
@@ -44,7 +44,7 @@ def grid_part(grid: Grid, box: tuple[slice, slice, slice]) -> Grid:
     """The grid of ``array[box]``, a box [k, j, i] of an array on the grid."""
     indices = [range(size)[side] for size, side in zip(grid.shape, box, strict=True)]
     shift = np.eye(4)
-    shift[:3, 3] = [side.start for side in box[::-1]]
+    shift[:3, 3] = [places.start for places in indices[::-1]]
     return Grid(tuple(map(len, indices)), grid.ijk_to_ras @ shift)
 
 
@@ -83,13 +83,14 @@ def _apply(array: np.ndarray, along_i: np.ndarray, along_j: np.ndarray, along_k:
     """The matrices' product with [k, j, i] along its axes; float32 numbers only for a few slices at once."""
     plane = np.empty((len(array), len(along_j), len(along_i)), np.float32)
     parts_i, parts_j = _parts(along_i), _parts(along_j)
-    for first in range(0, len(array), _SLICES):
-        slices = np.ascontiguousarray(array[first : first + _SLICES], np.float32)
+    step = max(1, _VOXELS // (array.shape[1] * array.shape[2]))
+    for first in range(0, len(array), step):
+        slices = np.ascontiguousarray(array[first : first + step], np.float32)
         rows = np.empty((len(slices), len(along_j), slices.shape[2]), np.float32)
         for here, seen, weights in parts_j:
             np.matmul(weights, slices[:, seen], out=rows[:, here])
         for here, seen, weights in parts_i:
-            plane[first : first + _SLICES, :, here] = rows[:, :, seen] @ weights.T
+            plane[first : first + step, :, here] = rows[:, :, seen] @ weights.T
     result = np.empty((len(along_k), *plane.shape[1:]), np.float32)
     for here, seen, weights in _parts(along_k):
         np.matmul(weights, plane[seen].swapaxes(0, 1), out=result[here].swapaxes(0, 1))

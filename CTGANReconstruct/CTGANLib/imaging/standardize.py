@@ -31,12 +31,14 @@ def standardize(volume: Volume, size: int = STANDARD_SIZE) -> Volume:
     Raises:
         UserError: there is no body in the volume.
     """
-    body, center = find_body(volume)
+    standing, inside, center = _stand(volume)
     grid = Grid.centered((size,) * 3, STANDARD_SPACING, center)
-    inside = _body_on(grid, body)
-    box = masks.box(inside)
+    hu = _air_outside(inside > 0, standing.array)
+    # The center lies between voxels of the standing grid: the two grids share them.
+    first = np.round(np.linalg.solve(standing.grid.ijk_to_ras, grid.ijk_to_ras[:, 3])[2::-1]).astype(int)
+    low, high = np.maximum(first, 0), np.minimum(first + size, hu.shape)
     result = np.full(grid.shape, HU_MIN, np.int16)
-    result[box] = _air_outside(inside[box], resample_parallel(volume, grid_part(grid, box)).array)
+    result[tuple(map(slice, low - first, high - first))] = hu[tuple(map(slice, low, high))]
     return Volume(result, grid)
 
 
@@ -56,11 +58,19 @@ def find_body(volume: Volume) -> tuple[Volume, tuple[float, float, float]]:
     Raises:
         UserError: there is no body in the volume.
     """
+    standing, inside, center = _stand(volume)
+    return Volume(inside, standing.grid), center
+
+
+def _stand(volume: Volume) -> tuple[Volume, np.ndarray, tuple[float, float, float]]:
+    """A CT on an upright grid of 2.5 mm, the body in it (0 and 1), and the center (RAS, mm), between its voxels."""
     standing = resample_parallel(volume, upright(volume.grid, STANDARD_SPACING))
     inside = sitk.GetArrayFromImage(body_mask(standing.to_image()))
     if not inside.any():
         raise UserError("There is no body in this volume.", "Choose a CT of a chest in Hounsfield units.")
-    return Volume(inside, standing.grid), _thorax_center(standing, inside > 0)
+    center = _thorax_center(standing, inside > 0)
+    middle = np.floor(np.linalg.solve(standing.grid.ijk_to_ras, [*center, 1])[:3]) + 0.5
+    return standing, inside, tuple(float(n) for n in standing.grid.to_ras(middle))
 
 
 def without_table(volume: Volume, body: Volume) -> Volume:

@@ -39,11 +39,11 @@ class Volume:
 
     @classmethod
     def from_image(cls, image: sitk.Image) -> "Volume":
-        """A SimpleITK image (LPS) as a volume (RAS)."""
+        """A SimpleITK image (LPS) as a volume (RAS) that shares its memory."""
         matrix = np.eye(4)
         matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
         matrix[:3, 3] = image.GetOrigin()
-        array = sitk.GetArrayFromImage(image)
+        array = np.asarray(_Pixels(image))
         return cls(array, Grid(array.shape, _LPS_TO_RAS @ matrix))
 
     def to_image(self) -> sitk.Image:
@@ -68,6 +68,14 @@ class Volume:
         target = Volume(np.zeros(grid.shape, np.uint8), grid).to_image()
         resampled = sitk.Resample(image, target, sitk.Transform(), interpolator, outside)
         return Volume(sitk.GetArrayFromImage(resampled), grid)
+
+
+class _Pixels:
+    """What numpy makes an array of without a copy; the array keeps it, and with it the image whose memory it shows."""
+
+    def __init__(self, image: sitk.Image) -> None:
+        shown = sitk.GetArrayViewFromImage(image).__array_interface__
+        self.image, self.__array_interface__ = image, {**shown, "data": (shown["data"][0], False)}
 
 
 def _smooth_for(image: sitk.Image, spacing: float) -> sitk.Image:
@@ -136,14 +144,21 @@ def check_hu(array: np.ndarray, name: str) -> None:
     """
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise UserError(f"{name} holds values that are not numbers.", "Export the CT again.")
+    # Some slices tell it of values that cannot be far too high, as those of 16 bits.
+    if array.dtype.itemsize <= 2 and _spans_hu(array[::8].min(), array[::8].max()):
+        return
     low, high = float(array.min()), float(array.max())
     if low == high:
         raise UserError(f"{name} is empty: all its values are {low:g}.", "Choose a CT.")
-    if low > -200 or high < -200 or high - low < 300 or high > 100_000:
+    if not _spans_hu(low, high):
         raise UserError(
             f"{name} is not in Hounsfield units: its values reach from {low:g} to {high:g}.",
             "Choose a CT whose air is near -1000 HU.",
         )
+
+
+def _spans_hu(low: float, high: float) -> bool:
+    return low <= -200 <= high <= 100_000 and float(high) - float(low) >= 300
 
 
 def _read_file(path: Path) -> sitk.Image:
