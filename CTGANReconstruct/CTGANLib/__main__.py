@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.events:  # for the details that a program can show; people are spared
             traceback.print_exc()
         return 1
-    reporter.result(result)
+    if result is not None:  # of several processes that train together one reports
+        reporter.result(result)
     return 0
 
 

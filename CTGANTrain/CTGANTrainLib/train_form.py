@@ -17,8 +17,10 @@ def settingHints() -> dict[str, str]:
         "full_from": _("Share of the steps after which training goes on at full resolution"),
         "adversarial_from": _("Share of the steps after which the discriminator takes part"),
         "projection_weight": _("Of the loss that compares projections, beside the reconstruction loss"),
+        "similarity_weight": _("Of the loss that compares structure (SSIM), beside the reconstruction loss"),
         "adversarial_weight": _("Of the loss that the discriminator gives, beside the reconstruction loss"),
         "vary_geometry": _("true or false: whether the distances of source and detector vary"),
+        "start_from": _("Name of a model to go on from; empty to begin anew"),
         "validations": _("How often the held-out patients are scored"),
         "patience": _("Training ends early after so many scores without a better one"),
     }

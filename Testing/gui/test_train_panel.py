@@ -418,3 +418,11 @@ def test_scripted_training_that_goes_on_by_itself(loaded, backend, data):
     logic.resumeTraining(run)
     harness.run_events(until=lambda: run.status().get("state") == "done")
     assert logic.startTraining(data, "mine").name == "mine 2"
+
+
+def test_the_advanced_settings_are_those_of_the_recipe(loaded):
+    from CTGANLib.biplanar.recipe import BiplanarSettings
+    from CTGANTrainLib.train_form import settingHints
+
+    own = {"steps", "batch_size", "learning_rate", "seed", "validation_share"}  # fields of the form
+    assert settingHints().keys() | own == vars(BiplanarSettings()).keys()

@@ -53,6 +53,13 @@ class BiplanarSettings(TrainingSettings):
     vary_geometry: bool = True
     start_from: str = ""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for share in ("full_from", "adversarial_from"):
+            self.check(share, 0, 1)
+        for weight in ("projection_weight", "similarity_weight", "adversarial_weight"):
+            self.check(weight, 0)
+
 
 @dataclass
 class _Batch:

@@ -41,7 +41,7 @@ def given_settings(arguments: argparse.Namespace, kit):
     return parse_settings(kit, {name: getattr(arguments, name) for name in names}, arguments.set)
 
 
-def run(arguments: argparse.Namespace, progress: Progress) -> dict:
+def run(arguments: argparse.Namespace, progress: Progress) -> dict | None:
     from ..device import choose_device
     from ..models.names import check_name
     from ..training.distributed import is_restarted, joined_world
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
                 if world.is_main:
                     run.say("failed", error={"message": error.message, "advice": error.advice})
                 raise
-    return _result(run) if world.is_main else {}
+    return _result(run) if world.is_main else None
 
 
 def _train(arguments: argparse.Namespace, kit, run, device: str, world, progress: Progress) -> None:
