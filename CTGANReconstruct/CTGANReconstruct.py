@@ -71,6 +71,8 @@ class CTGANReconstructParameterNode:
     pixelSpacing: Annotated[float, WithinRange(0, 10)] = 0.0
     model: str
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
+    check: bool = True
+    refine: bool = True
     segment: bool = True
     reproject: bool = True
     outputVolume: vtkMRMLScalarVolumeNode
@@ -139,6 +141,8 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
         *,
         segment: bool = True,
         reproject: bool = True,
+        check: bool = True,
+        refine: bool = True,
         model: str = "",
         device: str = "auto",
         paView: str = "",
@@ -157,6 +161,9 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
             outputSegmentation: takes the segmentation; a new node where None.
             segment: whether to segment the CT.
             reproject: whether to bring radiographs of the CT into the scene, posed on their detectors.
+            check: whether to check radiographs that do not say how they were taken, and to put right what can be:
+                inversion, a lateral that faces right, labels and blades, the size of the pixels.
+            refine: whether to make the CT fit the radiographs better than the model did, as far as they can be trusted.
             model: the name of an installed model; the default one where empty.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             paView: ``PA`` or ``AP``; where empty, what the radiograph says of itself.
@@ -169,6 +176,8 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
         options = {
             "model": model,
             "device": device,
+            "asGiven": not check,
+            "noRefine": not refine,
             "paView": paView,
             "lateralView": lateralView,
             "sourceToDetectorDistance": sourceToDetectorDistance,

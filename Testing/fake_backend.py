@@ -153,6 +153,7 @@ def _perform(arguments: list[str]) -> None:
             volume=options["--out"],
             segmentation=options.get("--segmentation"),
             reprojections=paths if "--reprojections" in options else None,
+            warnings=["The frontal radiograph was inverted."],
             consistency={"pa": {"ncc": 0.98, "nrmse": 0.05}, "lateral": {"ncc": 0.75, "nrmse": 0.2}},
             model_seconds=2.1,
             peak_memory_mb=900.0,

@@ -112,6 +112,8 @@ class ReconstructPanel(Panel):
             options={
                 "model": parameters.model,
                 "device": parameters.device,
+                "asGiven": not parameters.check,
+                "noRefine": not parameters.refine,
                 "paView": None if parameters.paView == AUTOMATIC else parameters.paView,
                 "lateralView": None if parameters.lateralView == AUTOMATIC else parameters.lateralView,
                 "sourceToDetectorDistance": parameters.sourceToDetectorDistance or None,
@@ -124,20 +126,34 @@ class ReconstructPanel(Panel):
         self.lastResult = result
         slicer.util.setSliceViewerLayers(background=result.volume, fit=True)
         slicer.util.resetThreeDViews()
-        self._showResult(consistencyText(result.consistency))
+        agreement = consistencyText(result.consistency, result.consistencyBefore, result.refinement)
+        self._showResult("\n".join([*result.warnings, agreement]))
 
     def _showResult(self, text: str) -> None:
         self.ui.resultLabel.text = text
         self.ui.resultLabel.visible = bool(text)
 
 
-def consistencyText(consistency: dict[str, dict[str, float]]) -> str:
-    """One line on how well the CT explains each radiograph, with a warning where it does not."""
+def consistencyText(
+    consistency: dict[str, dict[str, float]],
+    before: dict[str, dict[str, float]] | None = None,
+    refinement: str | None = None,
+) -> str:
+    """How well the CT explains each radiograph, before and after the refinement, with a warning where it does not."""
     names = {"pa": _("PA"), "lateral": _("lateral")}
     values = {names.get(view, view): scores["ncc"] for view, scores in consistency.items()}
+    shown = {names.get(view, view): f"{scores['ncc']:.3f}" for view, scores in consistency.items()}
+    if before and refinement in ("full", "cautious"):
+        for view, scores in before.items():
+            name = names.get(view, view)
+            shown[name] = f"{scores['ncc']:.3f} → {shown[name]}"
     text = _("Agreement with the radiographs: {values} (correlation, 1 is best)").format(
-        values=", ".join(f"{name} {value:.3f}" for name, value in values.items())
+        values=", ".join(f"{name} {value}" for name, value in shown.items())
     )
+    if refinement == "cautious":
+        text += "\n" + _("Refined with caution: gain and offset alone do not explain the radiographs' gray values.")
+    if refinement == "none":
+        text += "\n" + _("Not refined: the radiographs fit the CT too badly.")
     low = [name for name, value in values.items() if value < _LOW_CONSISTENCY]
     if low:
         text += "\n" + _("Low for {names}: check that views and geometry are right.").format(names=", ".join(low))

@@ -23,6 +23,10 @@ class ReconstructResult:
         segmentation: body, lungs and bone of the CT, or None.
         reprojections: radiographs of the CT, posed on their detectors; keys ``pa`` and ``lateral``.
         consistency: for each view, ``ncc`` (correlation of re-projection and radiograph, 1 is best) and ``nrmse``.
+        consistencyBefore: the same before the refinement.
+        refinement: how it went: ``full``; ``cautious``, where the radiographs are no line integrals; ``none``, where
+            they do not fit the CT and it was left alone. None if it was not asked for.
+        warnings: what was found in the radiographs and put right, or should be looked at.
         modelSeconds: time of the model itself.
         peakMemoryMb: the most memory that the computing process held.
     """
@@ -31,6 +35,9 @@ class ReconstructResult:
     segmentation: slicer.vtkMRMLSegmentationNode | None
     reprojections: dict[str, slicer.vtkMRMLScalarVolumeNode]
     consistency: dict[str, dict[str, float]]
+    consistencyBefore: dict[str, dict[str, float]]
+    refinement: str | None
+    warnings: list[str]
     modelSeconds: float | None
     peakMemoryMb: float | None
 
@@ -45,7 +52,7 @@ class ReconstructTask:
     outputSegmentation: slicer.vtkMRMLSegmentationNode | None = None
     segment: bool = True
     reproject: bool = True
-    options: dict[str, str | float | None] = field(default_factory=dict)
+    options: dict[str, str | float | bool | None] = field(default_factory=dict)
 
     def prepare(self, folder: Path) -> list[str]:
         if self.outputVolume is not None and self.outputVolume in (self.pa, self.lateral):
@@ -81,6 +88,9 @@ class ReconstructTask:
             segmentation,
             reprojections,
             result.get("consistency") or {},
+            result.get("consistency_before") or {},
+            result.get("refinement"),
+            result.get("warnings") or [],
             result.get("model_seconds"),
             result.get("peak_memory_mb"),
         )

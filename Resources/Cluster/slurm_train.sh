@@ -38,7 +38,8 @@ export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 trap 'scontrol requeue "$SLURM_JOB_ID"' USR1
 
 # The processes find each other at the first node. Jobs that share a node must not share a port.
-head_node="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"
+nodes="$(scontrol show hostnames "$SLURM_JOB_NODELIST")"
+head_node="${nodes%%$'\n'*}"
 port="$((20000 + SLURM_JOB_ID % 20000))"
 
 # In the background, as the shell hears of a signal only while it waits.

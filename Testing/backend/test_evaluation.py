@@ -83,7 +83,8 @@ class _Constant:
 
     def __call__(self, pa, lateral) -> SimpleNamespace:
         assert (pa.acquisition.view, lateral.acquisition.view) == biplanar.VIEWS
-        return SimpleNamespace(volume=SimpleNamespace(array=np.full((STANDARD_SIZE,) * 3, self._hu)), model_seconds=0.5)
+        array = np.full((STANDARD_SIZE,) * 3, self._hu)
+        return SimpleNamespace(volume=SimpleNamespace(array=array), model_seconds=0.5, refine_seconds=0.0)
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from pydicom.uid import RLELossless
 from CTGANLib.errors import UserError
 from CTGANLib.imaging.attenuation import hu_to_attenuation
 from CTGANLib.imaging.geometry import Acquisition, Grid, View, c_arm_rotation
+from CTGANLib.imaging.pairs import check_pair
 from CTGANLib.imaging.projection import ConeBeamProjector
-from CTGANLib.imaging.radiographs import Radiograph, anonymous_study, check_pair, read_radiograph, write_radiograph
+from CTGANLib.imaging.radiographs import Radiograph, anonymous_study, read_radiograph, write_radiograph
 from phantoms import CENTER, MARKER, chest, dicom, dicom_tags, picture, turned_grid
 
 ANGLE = 0.15
@@ -299,6 +300,21 @@ def test_exchanged_nrrd(tmp_path):
     write_radiograph(radiograph(View.RLAT), tmp_path / "x.nrrd")
     with pytest.raises(UserError, match="Exchange"):
         read_radiograph(tmp_path / "x.nrrd", View.PA)
+
+
+def test_what_the_file_tells_is_known_afterwards(tmp_path):
+    def certain(path, **given) -> tuple[bool, ...]:
+        read = read_radiograph(path, View.PA, **given)
+        return read.spacing_is_certain, read.directions_are_certain, read.polarity_is_certain
+
+    write_radiograph(radiograph(View.PA), tmp_path / "ours.nrrd")
+    assert certain(tmp_path / "ours.nrrd") == (True, True, True)
+    assert certain(dicom(tmp_path / "bare.dcm", picture())) == (False, False, True)
+    tags = {"ImagerPixelSpacing": [4, 4], "PatientOrientation": ["L", "F"]}
+    assert certain(dicom(tmp_path / "told.dcm", picture(), **tags)) == (True, True, True)
+    Image.fromarray(picture()).save(tmp_path / "x.png")
+    assert certain(tmp_path / "x.png") == (False, False, False)
+    assert certain(tmp_path / "x.png", pixel_spacing=4.0) == (True, False, False)
 
 
 EIGHT_BIT = (scaled(picture()) * 255).round().astype(np.uint8)

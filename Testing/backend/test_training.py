@@ -328,7 +328,7 @@ def test_an_unknown_generator_is_refused():
         ("batch_size=-1", "batch_size cannot be -1"),
         ("learning_rate=nan", "learning_rate cannot be nan"),
         ("learning_rate=0", "learning_rate cannot be 0"),
-        ("validation_share=1", "validation_share cannot be 1"),
+        ("validation_share=1.5", "validation_share cannot be 1.5"),
         ("full_from=2", "full_from cannot be 2"),
         ("adversarial_weight=inf", "adversarial_weight cannot be inf"),
     ],

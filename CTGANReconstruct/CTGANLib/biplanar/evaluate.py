@@ -57,7 +57,7 @@ def evaluate(
         volumes, seconds = {}, {}
         for method, predictor in predictors.items():
             result = predictor(*truth.radiographs)
-            volumes[method], seconds[method] = result.volume.array, result.model_seconds
+            volumes[method], seconds[method] = result.volume.array, result.model_seconds + result.refine_seconds
         volumes[MEAN_VOLUME] = mean_hu
         if training:
             own = _thumbnail(truth.radiographs)

@@ -46,6 +46,17 @@ def on_standard_detector(radiograph: Radiograph) -> Radiograph:
     return replace(radiograph, array=resampled[0, 0].numpy(), acquisition=standard)
 
 
+def reach(radiograph: Radiograph) -> np.ndarray:
+    """Which pixels [256, 256] of the standard detector the picture reaches; beyond, its border only goes on."""
+    acquisition, standard = radiograph.acquisition, Acquisition()
+    inside = []
+    for axis, count in enumerate(standard.detector_shape):
+        from_ray = (np.arange(count) - (count - 1) / 2) * standard.pixel_spacing[axis]
+        from_middle = np.abs(from_ray - acquisition.detector_offset[1 - axis])
+        inside.append(from_middle <= acquisition.detector_shape[axis] * acquisition.pixel_spacing[axis] / 2)
+    return np.logical_and.outer(*inside)
+
+
 def standardize_radiographs(pictures: torch.Tensor) -> torch.Tensor:
     """Each picture of [batch, views, rows, columns] from its 1st and 99th percentile to about [−1, 1].
 

@@ -18,7 +18,8 @@ from ..imaging.volumes import Volume
 from ..models.bundle import Model
 from .dual_path import DualPathGenerator
 from .network import BiplanarGenerator, camera_matrix, channels_last
-from .radiographs import on_standard_detector, standardize_radiographs
+from .radiographs import on_standard_detector, reach, standardize_radiographs
+from .refine import NONE, refine
 
 NETWORKS = {"BiplanarGenerator": BiplanarGenerator, "DualPathGenerator": DualPathGenerator}
 
@@ -32,14 +33,20 @@ class Reconstruction:
         inputs: both radiographs on the standard detector, as the generator saw them.
         reprojections: the volume projected onto the same detectors, line integrals.
         consistency: for each view ``ncc`` and ``nrmse`` of re-projection and input (see ``reprojection_error``).
+        consistency_before: the same of what the generator made, before the refinement.
+        refinement: how that went, ``full``, ``cautious`` or ``none`` (see ``refine``); None if it was not asked for.
         model_seconds: time of the generator.
+        refine_seconds: time of the refinement.
     """
 
     volume: Volume
     inputs: tuple[Radiograph, Radiograph]
     reprojections: tuple[Radiograph, Radiograph]
     consistency: tuple[dict[str, float], dict[str, float]]
+    consistency_before: tuple[dict[str, float], dict[str, float]]
+    refinement: str | None
     model_seconds: float
+    refine_seconds: float
 
 
 class Reconstructor:
@@ -48,20 +55,23 @@ class Reconstructor:
     Args:
         network: the trained generator.
         device: of torch.
+        refine: whether to make each CT fit its radiographs better than the generator did.
     """
 
-    def __init__(self, network: BiplanarGenerator | DualPathGenerator, device: str = "cpu") -> None:
-        self._device = torch.device(device)
+    def __init__(
+        self, network: BiplanarGenerator | DualPathGenerator, device: str = "cpu", refine: bool = True
+    ) -> None:
+        self._device, self._refine = torch.device(device), refine
         self._network = channels_last(network.eval().to(self._device))
 
     @classmethod
-    def from_model(cls, model: Model, device: str = "cpu") -> "Reconstructor":
+    def from_model(cls, model: Model, device: str = "cpu", refine: bool = True) -> "Reconstructor":
         """A model of the store.
 
         Raises:
             UserError: the model is damaged or for another task.
         """
-        return cls(model.load("biplanar", NETWORKS), device)
+        return cls(model.load("biplanar", NETWORKS), device, refine)
 
     @property
     def mean_hu(self) -> np.ndarray:
@@ -87,10 +97,32 @@ class Reconstructor:
         hu = self._generate(inputs, center)
         seconds = time.perf_counter() - start
         volume = Volume(hu, Grid.centered((STANDARD_SIZE,) * 3, STANDARD_SPACING, center))
-        progress(0.8, "Projecting the reconstruction")
+        progress(0.7, "Projecting the reconstruction")
+        pictured = tuple(reach(radiograph) for radiograph in (pa, lateral))
         reprojections = reproject(volume, inputs)
-        consistency = reprojection_errors(volume, inputs, reprojections)
-        return Reconstruction(volume, inputs, reprojections, consistency, round(seconds, 3))
+        consistency = before = reprojection_errors(volume, inputs, reprojections, pictured)
+        refinement, refine_seconds = None, 0.0
+        if self._refine:
+            progress(0.8, "Refining")
+            start = time.perf_counter()
+            refined, refinement = refine(volume, inputs, pictured)
+            refine_seconds = time.perf_counter() - start
+            again = reproject(refined, inputs)
+            after = reprojection_errors(refined, inputs, again, pictured)
+            if _mean_ncc(after) > _mean_ncc(before):
+                volume, reprojections, consistency = refined, again, after
+            else:
+                refinement = NONE
+        return Reconstruction(
+            volume,
+            inputs,
+            reprojections,
+            consistency,
+            before,
+            refinement,
+            round(seconds, 3),
+            round(refine_seconds, 3),
+        )
 
     @torch.inference_mode()
     def _generate(self, inputs: tuple[Radiograph, ...], center: tuple[float, float, float]) -> np.ndarray:
@@ -109,13 +141,24 @@ def reproject(volume: Volume, radiographs: tuple[Radiograph, ...]) -> tuple[Radi
 
 
 def reprojection_errors(
-    volume: Volume, measured: tuple[Radiograph, ...], projected: tuple[Radiograph, ...]
+    volume: Volume,
+    measured: tuple[Radiograph, ...],
+    projected: tuple[Radiograph, ...],
+    pictured: tuple[np.ndarray, ...] | None = None,
 ) -> tuple[dict[str, float], ...]:
-    """How well the projections of a CT fit the measured radiographs: ``ncc`` and ``nrmse`` of each view."""
-    return tuple(
-        reprojection_error(again.array, radiograph.array, _seen(volume.grid, radiograph.acquisition))
-        for again, radiograph in zip(projected, measured, strict=True)
-    )
+    """How well the projections of a CT fit the measured radiographs: ``ncc`` and ``nrmse`` of each view.
+
+    Args:
+        volume: the CT.
+        measured, projected: the radiographs and those of the CT, on the same detectors.
+        pictured: for each, the pixels [rows, columns] that the radiograph reaches; all, where None.
+    """
+    errors = []
+    for again, radiograph, reached in zip(projected, measured, pictured or (True,) * len(measured), strict=True):
+        seen = _seen(volume.grid, radiograph.acquisition)
+        shown = seen & reached
+        errors.append(reprojection_error(again.array, radiograph.array, shown if shown.any() else seen))
+    return tuple(errors)
 
 
 def _seen(grid: Grid, acquisition: Acquisition) -> np.ndarray:
@@ -129,3 +172,7 @@ def _seen(grid: Grid, acquisition: Acquisition) -> np.ndarray:
     share = acquisition.source_to_isocenter_distance / acquisition.source_to_detector_distance
     crossing = grid.to_ijk(acquisition.source + share * (pixels - acquisition.source))
     return ((crossing >= -0.5) & (crossing <= np.asarray(grid.shape[::-1]) - 0.5)).all(axis=-1)
+
+
+def _mean_ncc(consistency: tuple[dict[str, float], ...]) -> float:
+    return float(np.mean([errors["ncc"] for errors in consistency]))

@@ -16,6 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="CT: .nrrd, .nii.gz or .mha")
     parser.add_argument("--segmentation", type=Path, metavar="FILE", help="also segment the CT: .seg.nrrd")
     parser.add_argument("--reprojections", type=Path, metavar="FOLDER", help="also its pa.nrrd, lateral.nrrd")
+    parser.add_argument("--no-refine", dest="refine", action="store_false", help="the CT as the generator made it")
+    parser.add_argument(
+        "--as-given", dest="check", action="store_false", help="neither check the radiographs nor put them right"
+    )
     parser.add_argument("--pa-view", choices=["PA", "AP"], help="default: the file's tags, or PA")
     parser.add_argument("--lateral-view", choices=["LLAT", "RLAT"], help="default: the file's tags, or LLAT")
     add_distances(parser, "the file's tags, or a chest stand's")
@@ -25,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: Progress) -> dict:
     from ..biplanar.reconstruct import Reconstructor
+    from ..biplanar.suitability import make_suitable
     from ..device import choose_device, peak_memory_mb
     from ..imaging.geometry import View
     from ..imaging.radiographs import read_radiograph, write_radiograph
@@ -44,7 +49,14 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
     outputs = (arguments.out, arguments.segmentation, arguments.reprojections)
     with staged_all(*outputs) as (volume_file, segmentation_file, reprojection_folder):
         progress(0.1, "Loading the model")
-        reconstructor = Reconstructor.from_model(chosen_model(arguments, "biplanar"), choose_device(arguments.device))
+        model, device = chosen_model(arguments, "biplanar"), choose_device(arguments.device)
+        reconstructor = Reconstructor.from_model(model, device, arguments.refine)
+        warnings = []
+        if arguments.check:
+            progress(0.2, "Checking the radiographs")
+            suitable = make_suitable(pa, lateral, reconstructor.mean_hu)
+            suitable.refuse()
+            pa, lateral, warnings = suitable.pa, suitable.lateral, suitable.warnings
         result = reconstructor(pa, lateral, lambda fraction, message: progress(0.3 + 0.4 * fraction, message))
         write_volume(result.volume, volume_file)
         if segmentation_file:
@@ -59,7 +71,11 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
         "volume": str(arguments.out),
         "segmentation": arguments.segmentation and str(arguments.segmentation),
         "reprojections": folder and {name: str(folder / f"{name}.nrrd") for name in ("pa", "lateral")},
+        "warnings": warnings,
         "consistency": dict(zip(("pa", "lateral"), result.consistency, strict=True)),
+        "consistency_before": dict(zip(("pa", "lateral"), result.consistency_before, strict=True)),
+        "refinement": result.refinement,
         "model_seconds": result.model_seconds,
+        "refine_seconds": result.refine_seconds,
         "peak_memory_mb": peak_memory_mb(),
     }

@@ -8,6 +8,11 @@ from .radiographs import Radiograph
 # Of 44 real and projected pairs none has a lateral above its frontal picture (see mediastinum_ridge).
 _SWAPPED = 0.5
 
+EXCHANGED = (
+    "The frontal and the lateral radiograph seem to be exchanged.",
+    "Exchange the two files, or use files whose tags name the view.",
+)
+
 
 def check_pair(pa: Radiograph, lateral: Radiograph) -> None:
     """Check that a frontal and a lateral radiograph were not exchanged, nor one picture given twice.
@@ -23,10 +28,7 @@ def check_pair(pa: Radiograph, lateral: Radiograph) -> None:
     if pa.view_is_certain or lateral.view_is_certain:
         return
     if mediastinum_ridge(lateral.array) - mediastinum_ridge(pa.array) > _SWAPPED:
-        raise UserError(
-            "The frontal and the lateral radiograph seem to be exchanged.",
-            "Exchange the two files, or use files whose tags name the view.",
-        )
+        raise UserError(*EXCHANGED)
 
 
 def mediastinum_ridge(array: np.ndarray) -> float:

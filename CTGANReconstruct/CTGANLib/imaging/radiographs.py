@@ -23,8 +23,6 @@ KIND_KEY = "CTGAN.Kind"
 _SMALLEST_SIDE, _LARGEST_SIDE = 50.0, 1000.0
 _SHORTEST_DISTANCE, _LONGEST_DISTANCE = 300.0, 10_000.0
 _FEWEST_PIXELS = 32
-# Of 44 real and projected pairs none has a lateral above its frontal picture (see mediastinum_ridge).
-_SWAPPED = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +36,9 @@ class Radiograph:
         kind: ``"line integral"`` or ``"film"``.
         view_is_certain: the file itself said which view it is.
         is_posed: the file itself said where in the patient's space the detector was.
+        spacing_is_certain: the file or the caller said how large the pixels are.
+        directions_are_certain: the file said to which of the patient's sides its rows and columns point.
+        polarity_is_certain: the file said whether bone is bright or dark.
     """
 
     array: np.ndarray
@@ -45,6 +46,9 @@ class Radiograph:
     kind: str = LINE_INTEGRAL
     view_is_certain: bool = False
     is_posed: bool = False
+    spacing_is_certain: bool = False
+    directions_are_certain: bool = False
+    polarity_is_certain: bool = False
 
     def __post_init__(self) -> None:
         if self.array.shape != tuple(self.acquisition.detector_shape):
@@ -85,7 +89,8 @@ def read_radiograph(
         raise UserError(f"There is no file {path}.", "Check the name.")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is an empty file.", "Export it again.")
-    picture, acquisition = (read_dicom(path), None) if is_dicom(path) else _read_file(path)
+    from_dicom = is_dicom(path)
+    picture, acquisition = (read_dicom(path), None) if from_dicom else _read_file(path)
     told_view = _told_view(picture, acquisition)
     view = View(view or told_view or View.PA)
     if told_view is not None and told_view.is_frontal != view.is_frontal:
@@ -97,7 +102,14 @@ def read_radiograph(
     spacing = None if pixel_spacing is None else (float(pixel_spacing), float(pixel_spacing))
     given = dict(zip(GEOMETRY, (source_to_detector_distance, source_to_isocenter_distance, spacing), strict=True))
     given = {name: value for name, value in given.items() if value is not None}
-    is_posed = acquisition is not None or picture.position is not None
+    ours = acquisition is not None
+    certain = {
+        "view_is_certain": told_view is not None,
+        "is_posed": ours or picture.position is not None,
+        "spacing_is_certain": ours or "pixel_spacing" in given or picture.pixel_spacing is not None,
+        "directions_are_certain": ours or picture.across is not None,
+        "polarity_is_certain": ours or from_dicom,
+    }
     try:
         if acquisition is None:
             picture = picture.displayed(view)
@@ -110,7 +122,7 @@ def read_radiograph(
     array = np.ascontiguousarray(picture.array, np.float32)
     if picture.kind == FILM and (array.min() < 0 or array.max() > 1):
         array = (array - array.min()) / np.ptp(array)
-    return Radiograph(array, acquisition, picture.kind, told_view is not None, is_posed)
+    return Radiograph(array, acquisition, picture.kind, **certain)
 
 
 def write_radiograph(
@@ -152,57 +164,6 @@ def look(radiograph: Radiograph) -> np.ndarray:
     """16 bit values to look at: a film as it is, else between the darkest and the brightest 0.1 % of the pixels."""
     low, high = (0.0, 1.0) if radiograph.kind == FILM else np.percentile(radiograph.array, [0.1, 99.9])
     return ((radiograph.array - low) / max(high - low, 1e-6) * 65535).clip(0, 65535).round().astype(np.uint16)
-
-
-def check_pair(pa: Radiograph, lateral: Radiograph) -> None:
-    """Check that a frontal and a lateral radiograph were not exchanged, nor one picture given twice.
-
-    Files that say their view were checked when they were read. Of the others, only a pair is refused whose "lateral"
-    looks clearly more like a frontal picture than its "PA" does.
-
-    Raises:
-        UserError: the two are exchanged, or the same.
-    """
-    if pa.array.shape == lateral.array.shape and np.array_equal(pa.array, lateral.array):
-        raise UserError("The frontal and the lateral radiograph are the same picture.", "Choose two views.")
-    if pa.view_is_certain or lateral.view_is_certain:
-        return
-    if mediastinum_ridge(lateral.array) - mediastinum_ridge(pa.array) > _SWAPPED:
-        raise UserError(
-            "The frontal and the lateral radiograph seem to be exchanged.",
-            "Exchange the two files, or use files whose tags name the view.",
-        )
-
-
-def mediastinum_ridge(array: np.ndarray) -> float:
-    """How far a bright band, dark on both sides, stands out across the middle of the chest.
-
-    Frontal pictures have one, the mediastinum between the lungs; laterals have the bright parts at the borders.
-
-    Args:
-        array: [rows, columns], growing with attenuation.
-
-    Returns:
-        The height in standard deviations of the profile across the chest: measured 0.7 to 3 for frontal pictures,
-        below 1.3 for laterals, and in each of 44 pairs higher for the frontal one, in 43 of them by 0.8 or more.
-    """
-    low, high = np.percentile(array, [1, 99])
-    body = array > low + 0.15 * (high - low)
-    rows, columns = (np.flatnonzero(body.mean(axis=axis) > 0.1) for axis in (1, 0))
-    if len(rows) < 8 or len(columns) < 8:
-        return 0.0
-    top, height = rows[0], rows[-1] - rows[0]
-    chest = array[top + height // 4 : top + height * 55 // 100, columns[0] : columns[-1] + 1].mean(axis=0)
-    # Some 2 % of the chest's width a point, smoothed by as much, so that ribs and noise do not count.
-    width = len(chest)
-    smooth = np.convolve(np.pad(chest, width // 32, mode="edge"), np.ones(width // 32 * 2 + 1), "valid")
-    profile = np.interp(np.linspace(0, width - 1, 48), np.arange(width), smooth)
-    profile /= max(profile.std(), 1e-6)
-    return max(
-        profile[middle] - max(profile[middle - aside], profile[middle + aside])
-        for middle in range(17, 31)
-        for aside in range(6, 15)
-    )
 
 
 def _read_file(path: Path) -> tuple[Picture, Acquisition | None]:

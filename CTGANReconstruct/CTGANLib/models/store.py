@@ -53,12 +53,12 @@ def find_model(name: str) -> Model:
 
 
 def first_model(task: str) -> Model:
-    """The first model of a task, by name.
+    """The first model of a task, by name; one that ships before the user's own, so that those change no default.
 
     Raises:
         UserError: there is none.
     """
-    for model in list_models():
+    for model in sorted(list_models(), key=is_own):
         if model.task == task:
             return model
     raise UserError(f"There is no model for the task {task}.", "Import one, or install the extension again.")

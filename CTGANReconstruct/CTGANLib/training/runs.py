@@ -111,8 +111,8 @@ class Run:
         return info["settings"]
 
     def say(self, state: str, **values: object) -> None:
-        """Write the status: ``state`` and any of ``fraction`` (of the work of this state; what is written is that of the
-        whole), ``message``, ``eta_s``, ``step``, ``steps``, ``samples_per_s``, ``memory_mb``, ``device``, ``best``,
+        """Write the status: ``state`` and any of ``fraction`` (of the work of this state; what is written is that of
+        the whole), ``message``, ``eta_s``, ``step``, ``steps``, ``samples_per_s``, ``memory_mb``, ``device``, ``best``,
         ``error``, ``model``, ``notices`` and ``left_out``; the others stay as they were."""
         if "fraction" in values:
             values["fraction"] = whole_fraction(state, values["fraction"])
