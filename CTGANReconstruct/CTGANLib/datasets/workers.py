@@ -47,7 +47,6 @@ def work(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
     # Spawned, since a fork would copy the threads' locks of torch and ITK.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
-    others = {child.pid for child in multiprocessing.active_children()}
     try:
         with _environment():
             items_of = {pool.submit(function, item): item for item in items}
@@ -58,12 +57,9 @@ def work(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
             "A process that was reading CTs has been ended from outside, perhaps because memory ran out.",
             "Close other programs and start again; what is done is kept.",
         ) from error
-    except BaseException:  # cancelled: nobody waits for what is under way
-        for child in multiprocessing.active_children():
-            if child.pid not in others:
-                child.terminate()
-        raise
     finally:
+        # Cancelled, what is under way comes to its end: a process ended while it hands over a result would leave the
+        # pool waiting for the rest of it for ever.
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -83,11 +79,12 @@ def _environment() -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Prepare a process of the pool: one thread, no answer to Ctrl+C (its parent has one), no life after the parent."""
+    """Prepare a process of the pool: one thread, no answer to cancelling (its parent has one), no life after it."""
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
