@@ -29,10 +29,9 @@ def not_hounsfield(array: np.ndarray) -> str:
 
 
 def _likeness(array: np.ndarray) -> str:
-    values = sampled(array)
-    if not np.isfinite(values).all() or values.min() == values.max():
+    values, low, high = sampled(array), float(array.min()), float(array.max())
+    if not np.isfinite((low, high)).all() or low == high:
         return ""
-    low, high = float(array.min()), float(array.max())
     whole = bool((values == np.round(values)).all())
     if low >= 0 and whole and len(np.unique(values)) <= 128 and (values == 0).mean() > 0.3:
         return "It looks like a label map."
