@@ -8,6 +8,7 @@ import torch
 
 from CTGANLib.biplanar.network import BiplanarGenerator, camera_matrix, lift
 from CTGANLib.biplanar.radiographs import on_standard_detector, standardize_radiographs
+from CTGANLib.biplanar.reconstruct import Reconstructor
 from CTGANLib.imaging.geometry import Acquisition, Grid, View
 from CTGANLib.imaging.projection import project
 from CTGANLib.imaging.radiographs import Radiograph
@@ -94,3 +95,22 @@ def test_a_marker_is_seen_where_the_standard_detector_says():
     rows, columns = np.indices(standard.array.shape)
     expected = standard.acquisition.project_points(grid.to_ras([31, 12, 27]))
     np.testing.assert_allclose([(weight * columns).sum(), (weight * rows).sum()], expected, atol=0.05)
+
+
+@pytest.mark.parametrize(("view", "known", "place"), [(View.AP, View.PA, 0), (View.RLAT, View.LLAT, 1)])
+def test_views_that_were_not_learned_are_taken_for_those_that_were(view, known, place):
+    torch.manual_seed(0)
+    network = BiplanarGenerator(channels_2d=(8, 8, 8, 8), channels_3d=(8, 8, 8, 8))
+    for head in network.heads.values():
+        torch.nn.init.normal_(head[1].weight)
+    reconstructor = Reconstructor(network, refine=False)
+    hu = torch.full((20, 20, 20), -1000.0).numpy()
+    hu[4:16, 6:14, 5:15], hu[8:10, 7:9, 11:13] = 30, 900
+    patient = Volume(hu, Grid.centered((20, 20, 20), 12.0))
+    views = [*VIEWS]
+    views[place] = view
+    pair = [project(patient, Acquisition(one)) for one in views]
+    told = reconstructor(*pair)
+    assert told.inputs[place].acquisition.view == view  # the re-projection is from where the radiograph was taken
+    pair[place] = replace(pair[place], acquisition=replace(pair[place].acquisition, view=known))
+    assert np.array_equal(told.volume.array, reconstructor(*pair).volume.array)

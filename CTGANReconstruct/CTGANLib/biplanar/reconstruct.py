@@ -1,7 +1,7 @@
 """Two radiographs in, a CT out, with the proof: the CT projected again beside what was measured."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from ..imaging.volumes import Volume
 from ..models.bundle import Model
 from .dual_path import DualPathGenerator
 from .network import BiplanarGenerator, camera_matrix, channels_last
-from .radiographs import on_standard_detector, reach, standardize_radiographs
+from .radiographs import VIEWS, on_standard_detector, reach, standardize_radiographs
 from .refine import NONE, refine
 
 NETWORKS = {"BiplanarGenerator": BiplanarGenerator, "DualPathGenerator": DualPathGenerator}
@@ -127,7 +127,7 @@ class Reconstructor:
     @torch.inference_mode()
     def _generate(self, inputs: tuple[Radiograph, ...], center: tuple[float, float, float]) -> np.ndarray:
         pictures = torch.from_numpy(np.stack([radiograph.array for radiograph in inputs]))[None]
-        cameras = np.stack([camera_matrix(radiograph.acquisition, center) for radiograph in inputs])[None]
+        cameras = np.stack([camera_matrix(_as_learned(r.acquisition), center) for r in inputs])[None]
         unit = self._network(
             standardize_radiographs(pictures.to(self._device)),
             torch.as_tensor(cameras, dtype=torch.float32, device=self._device),
@@ -172,6 +172,18 @@ def _seen(grid: Grid, acquisition: Acquisition) -> np.ndarray:
     share = acquisition.source_to_isocenter_distance / acquisition.source_to_detector_distance
     crossing = grid.to_ijk(acquisition.source + share * (pixels - acquisition.source))
     return ((crossing >= -0.5) & (crossing <= np.asarray(grid.shape[::-1]) - 0.5)).all(axis=-1)
+
+
+def _as_learned(acquisition: Acquisition) -> Acquisition:
+    """AP as PA, and right lateral as left: the generator has learned from ``VIEWS`` alone.
+
+    With the true camera of another view, which it has never seen, psnr_true of five training patients fell by 2.0 dB
+    (AP) and 2.5 dB (RLAT); taken for the view it knows, whose picture differs by magnification only, by 0.4 and 0.5.
+    """
+    if acquisition.view in VIEWS or acquisition.rotation != Acquisition().rotation:
+        return acquisition
+    frontal, lateral = VIEWS
+    return replace(acquisition, view=frontal if acquisition.view.is_frontal else lateral)
 
 
 def _mean_ncc(consistency: tuple[dict[str, float], ...]) -> float:
