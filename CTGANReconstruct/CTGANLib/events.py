@@ -11,6 +11,12 @@ Progress = Callable[[float, str], None]
 """Called with the fraction done (0 to 1) and what is being done."""
 
 
+def part(progress: Progress, start: float, share: float, before: str = "") -> Progress:
+    """The progress of a part of the whole, which begins at ``start`` and is a ``share`` of it; its messages come after
+    ``before``."""
+    return lambda fraction, message: progress(start + share * fraction, before + message)
+
+
 def silent(fraction: float, message: str) -> None:
     """The progress of a caller who does not want to know."""
 

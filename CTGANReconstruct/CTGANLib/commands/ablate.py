@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..events import Progress
+from ..events import Progress, part
 from . import recipes
 from .arguments import add_data, add_device
 
@@ -34,13 +34,13 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
 
     wanted = combinations(arguments.recipe, arguments.vary)
     score = recipes.recipe_kit(wanted[0].recipe).score
-    data = prepare_data(arguments.data, arguments.out / "prepared", lambda f, m: progress(0.1 * f, m))
+    data = prepare_data(arguments.data, arguments.out / "prepared", part(progress, 0, 0.1))
     fixed = {"steps": arguments.steps}
     ablation = Ablation(
         arguments.out, data, arguments.data, recipes.recipe_kit, fixed, choose_device(arguments.device)
     )
     seeds = list(dict.fromkeys(arguments.seeds))
-    rows = ablation.run(wanted, seeds, lambda f, m: progress(0.1 + 0.9 * f, m))
+    rows = ablation.run(wanted, seeds, part(progress, 0.1, 0.9))
     lines = ablation_table(rows, wanted, score)
     about = {
         "Data set": arguments.data.resolve().name,

@@ -2,11 +2,10 @@
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import UserError
-from ..events import Progress
+from ..events import Progress, part
 from ..files import staged_all
 from .arguments import add_data, add_device, add_model, chosen_model
 from .recipes import RECIPES, recipe_kit
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> dict:
-    from ..datasets.preparation import prepare_data
+    from ..datasets.preparation import prepare_data, told_left_out
     from ..device import choose_device
     from ..evaluation.report import facts, html_report, seen_in_training
     from ..evaluation.scores import summarize, table, turned, write_csv, write_json
@@ -44,12 +43,12 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
         staged_all(arguments.out, arguments.csv, arguments.html) as (out, csv, html),
     ):
         cache = arguments.cache or Path(temporary)
-        data = prepare_data(arguments.data, cache, _part(progress, 0, 0.4), ("train", "test"))
+        data = prepare_data(arguments.data, cache, part(progress, 0, 0.4), ("train", "test"))
         tested, training = data.files("test"), list(data.files("train").values())
         if not tested:
             raise UserError("There is no test case in this data set.", "Give cases the role test in its table.")
         sheets = Sheets(Path(temporary))
-        rows = kit.evaluate(predictors, tested, training, _part(progress, 0.4, 0.6), sheets if html else None)
+        rows = kit.evaluate(predictors, tested, training, part(progress, 0.4, 0.6), sheets if html else None)
         warnings = seen_in_training(models, list(tested))
         if out:
             write_json(out, rows)
@@ -66,7 +65,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
         "left_out": data.left_out,
         "warnings": warnings,
         "report": str(arguments.html) if arguments.html else None,
-        "text": "\n".join([table(turned(summary)), *warnings, *_left_out(data.left_out)]),
+        "text": "\n".join([table(turned(summary)), *warnings, *told_left_out(data.left_out)]),
     }
 
 
@@ -84,12 +83,3 @@ def _by_name(models: list) -> dict:
     if taken := RESERVED & named.keys():
         raise UserError(f"A model called {min(taken)} cannot be told from what it is compared with.", "Rename it.")
     return named
-
-
-def _left_out(left_out: dict[str, str]) -> list[str]:
-    return [f"Left out: {name}: {reason}" for name, reason in left_out.items()]
-
-
-def _part(progress: Progress, start: float, share: float) -> Callable[[float, str], None]:
-    """The progress of a part of the whole."""
-    return lambda fraction, message: progress(start + share * fraction, message)

@@ -33,12 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> dict:
+    from ..datasets.preparation import told_left_out
     from ..evaluation.scores import table
 
     result = make_pipeline(arguments).run(progress)
     lines = [f"{step['step']:15}{step['state']:11}{step['seconds']:9.1f} s" for step in result["steps"]]
     judged = [outcome["text"] for outcome in result["gate"]]
-    left_out = [f"Left out: {name}: {reason}" for name, reason in result["left_out"].items()]
+    left_out = told_left_out(result["left_out"])
     places = [f"The model {result['name']} is in the list of models.", f"Report: {result['report']['html']}"]
     return {**result, "text": "\n".join([*lines, "", table(result["scores"]), *judged, *left_out, *places])}
 

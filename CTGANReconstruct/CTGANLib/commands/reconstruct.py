@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..events import Progress
+from ..events import Progress, part
 from ..files import staged_all
 from .arguments import add_device, add_distances, add_model, chosen_model, given_distances
 
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
             suitable = make_suitable(pa, lateral, reconstructor.mean_hu)
             suitable.refuse()
             pa, lateral, warnings = suitable.pa, suitable.lateral, suitable.warnings
-        result = reconstructor(pa, lateral, lambda fraction, message: progress(0.3 + 0.4 * fraction, message))
+        result = reconstructor(pa, lateral, part(progress, 0.3, 0.4))
         write_volume(result.volume, volume_file)
         if segmentation_file:
             progress(0.7, "Segmenting")

@@ -1,7 +1,6 @@
 """``train``: learn a model from a folder of CTs."""
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict | None:
                 _train(arguments, kit, run, device, world, progress if world.is_main else silent)
             except UserError as error:
                 if world.is_main:
-                    run.say("failed", error={"message": error.message, "advice": error.advice})
+                    run.fail(error)
                 raise
     return _result(run) if world.is_main else None
 
@@ -108,12 +107,13 @@ def _train(arguments: argparse.Namespace, kit, run, device: str, world, progress
 
 
 def _result(run) -> dict:
+    from ..datasets.preparation import told_left_out
     from ..evaluation.scores import summarize, table
 
     status = run.status()
     if status["state"] == "paused":
         return {"model": None, "name": None, "metrics": [], "left_out": {}, "text": status["message"]}
-    metrics = summarize(json.loads(run.evaluation.read_text(encoding="utf-8")))
+    metrics = summarize(run.rows())
     return {
         "model": str(run.model),
         "name": status["model"],
@@ -122,7 +122,7 @@ def _result(run) -> dict:
         "notices": status["notices"],
         "text": "\n".join(
             [f"The model {status['model']} is in the list of models.", *status["notices"]]
-            + [f"Left out: {name}: {reason}" for name, reason in status["left_out"].items()]
+            + told_left_out(status["left_out"])
             + ([table(metrics)] if metrics else ["There is no test case to score it by."])
         ),
     }

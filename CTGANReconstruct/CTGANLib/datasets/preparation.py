@@ -86,6 +86,11 @@ def _prepare_all(cases: list[Case], cache: Cache, progress: Progress) -> tuple[l
     return [entries[case.name][0] for case in cases], {name: file for name, (_, file) in entries.items()}
 
 
+def told_left_out(left_out: dict[str, str]) -> list[str]:
+    """A line for people for each case that was left out, from names and reasons."""
+    return [f"Left out: {name}: {reason}" for name, reason in left_out.items()]
+
+
 class PreparedVolumes(Dataset):
     """Prepared CTs as float32 HU [1, 160, 160, 160]; read from disk when asked for, so memory stays constant."""
 

@@ -1,7 +1,6 @@
 """Ablations: every combination of recipes and settings, trained with several seeds, in one table."""
 
 import itertools
-import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from statistics import mean, stdev
 
 from ..datasets.preparation import PreparedData
 from ..errors import UserError
-from ..events import Progress, silent
+from ..events import Progress, part, silent
 from ..training.kit import Kit, parse_settings
 from ..training.runs import Run
 from ..training.session import train_network
@@ -104,11 +103,8 @@ class Ablation:
         settings = {pair: self._settings(*pair) for pair in pairs}  # before hours are spent on the first
         rows = []
         for number, (combination, seed) in enumerate(pairs):
-
-            def part(fraction: float, message: str, number: int = number, name: str = combination.name) -> None:
-                progress((number + fraction) / len(pairs), f"{name}: {message}")
-
-            scored = self._scored(combination, seed, settings[combination, seed], part)
+            of_run = part(progress, number / len(pairs), 1 / len(pairs), f"{combination.name}: ")
+            scored = self._scored(combination, seed, settings[combination, seed], of_run)
             rows += [{"combination": combination.name, "seed": seed, **row} for row in scored]
         return rows
 
@@ -123,19 +119,17 @@ class Ablation:
         if run.info() and (run.info().get("settings"), run.info().get("data")) != (asdict(settings), str(self._source)):
             raise UserError(f"{run.folder} holds a run with other settings or data.", "Choose another folder.")
         if run.status().get("state") == "done":
-            return json.loads(run.evaluation.read_text(encoding="utf-8"))
+            return run.rows()
         run.begin(combination.recipe, self._source, asdict(settings))
         try:
             return self._train(kit, run, combination.name, settings, progress)
         except UserError as error:
-            run.say("failed", error={"message": error.message, "advice": error.advice})
+            run.fail(error)
             raise
 
     def _train(self, kit: Kit, run: Run, name: str, settings, progress: Progress) -> list[dict]:
         run.say("training", device=self._device)
-        trained = train_network(
-            kit, self._data, run, settings, self._device, lambda f, message: progress(0.9 * f, message)
-        )
+        trained = train_network(kit, self._data, run, settings, self._device, part(progress, 0, 0.9))
         if trained.ending == "paused":
             run.say("paused")
             raise UserError(f"The run {run.name} was paused.", "Start the ablation again to go on.")
@@ -145,7 +139,7 @@ class Ablation:
             {name: kit.wrap(trained.network, self._device)},
             self._data.files(self.role),
             training,
-            lambda f, message: progress(0.9 + 0.1 * f, message),
+            part(progress, 0.9, 0.1),
             None,
         )
         write_json(run.evaluation, rows)

@@ -71,7 +71,7 @@ def train_run(
     try:
         trained = train_network(kit, data, run, settings, device, progress)
     except UserError as error:
-        run.say("failed", error={"message": error.message, "advice": error.advice})
+        run.fail(error)
         raise
     if trained.ending == "paused":
         run.say("paused", message="Paused. Starting the pipeline again goes on where it stopped.")

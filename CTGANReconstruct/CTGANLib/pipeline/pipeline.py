@@ -14,7 +14,7 @@ from ..datasets.preparation import prepare_data
 from ..device import choose_device
 from ..errors import UserError
 from ..evaluation.scores import finite, summarize
-from ..events import Progress, silent
+from ..events import Progress, part, silent
 from ..files import staged
 from ..training.kit import Kit
 from ..training.runs import Run
@@ -79,11 +79,7 @@ class Pipeline:
         choose_device(self._plan.device)  # before hours are spent; a single step may not need it
         done, before = [], 0.0
         for step in STEPS:
-
-            def part(fraction: float, message: str, step: str = step, before: float = before) -> None:
-                progress(before + _SHARES[step] * fraction, message)
-
-            done.append(self.step(step, part))
+            done.append(self.step(step, part(progress, before, _SHARES[step])))
             before += _SHARES[step]
         return self.result(done)
 
@@ -106,7 +102,7 @@ class Pipeline:
             "name": published["name"],
             "model": published["path"],
             "published": published["folder"],
-            "scores": finite(summarize(_read(self._run(self._last).evaluation))),
+            "scores": finite(summarize(self._run(self._last).rows())),
             "gate": finite(self._judged()),
             "settings": self._settings(self._last),
             "search": _read(self._found) if self._steps.is_done("search") else None,
@@ -199,7 +195,7 @@ class Pipeline:
             return self._steps.forget(step)
 
         def work() -> list[Path]:
-            return [_write(self._folder / f"{step}.json", judge(self._plan.gate, _read(run.evaluation), METHOD))]
+            return [_write(self._folder / f"{step}.json", judge(self._plan.gate, run.rows(), METHOD))]
 
         inputs = [self._steps.digest(f"evaluate{attempt}"), [asdict(condition) for condition in self._plan.gate]]
         return self._steps.run(step, inputs, work)
@@ -265,7 +261,7 @@ class Pipeline:
             "task": self._kit.task,
             "passed": True,
             "gate": finite(self._judged()),
-            "scores": finite(summarize(_read(self._run(self._last).evaluation))),
+            "scores": finite(summarize(self._run(self._last).rows())),
         }
 
         def work() -> list[Path]:

@@ -1,6 +1,5 @@
 """The report of a pipeline: that of its evaluation, with the gate and the search."""
 
-import json
 from pathlib import Path
 
 from ..datasets.preparation import PreparedData
@@ -38,7 +37,7 @@ def write_report(
         UserError: the place cannot be written.
     """
     html, pdf = paths
-    rows = json.loads(run.evaluation.read_text(encoding="utf-8"))
+    rows = run.rows()
     tested, training = data.files("test"), data.files("train")
     told = facts(source, "test", len(tested), len(training), {METHOD: open_bundle(run.model)}, data.left_out)
     failed = [f"The gate has failed: {outcome['text']}." for outcome in outcomes if not outcome["passed"]]

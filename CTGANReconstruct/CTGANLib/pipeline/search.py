@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..datasets.preparation import PreparedData
 from ..errors import UserError
-from ..events import Progress, silent
+from ..events import Progress, part, silent
 from ..training.kit import Kit
 from ..training.runs import Run
 from ..training.session import hold_out, train_network
@@ -100,13 +100,10 @@ def search(task: Task, folder: Path, trials: int, progress: Progress = silent) -
     )
     _take_up(study, task)
     while (done := len(_finished(study))) < trials:
-
-        def part(fraction: float, message: str, done: int = done) -> None:
-            progress((done + fraction) / trials, f"Trial {done + 1} of {trials}: {message}")
-
+        of_trial = part(progress, done / trials, 1 / trials, f"Trial {done + 1} of {trials}: ")
         # Seeded by its number, so that a search that was interrupted proposes what one without a break would.
         study.sampler = optuna.samplers.TPESampler(n_startup_trials=_RANDOM_TRIALS, seed=task.settings.seed + done)
-        _try(study, task, folder, part)
+        _try(study, task, folder, of_trial)
     return _found(study, task)
 
 

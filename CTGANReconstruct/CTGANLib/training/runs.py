@@ -71,6 +71,10 @@ class Run:
         """A row a validation: ``step`` and the metrics by name."""
         return list(_rows(self._scores))
 
+    def rows(self) -> list[dict]:
+        """The scores of a finished run: a row for each test case and method."""
+        return json.loads(self.evaluation.read_text(encoding="utf-8"))
+
     def example(self, step: int) -> Path:
         """Where the CT lies that was predicted after ``step`` steps."""
         return self.truth.with_name(f"step_{step:06d}.nrrd")
@@ -119,6 +123,10 @@ class Run:
         status = {**_read(self._status), "error": None, **values}
         here = {"pid": os.getpid(), "host": platform.node(), "updated": time.time()}
         _write(self._status, {**status, "state": state, **here})
+
+    def fail(self, error: UserError) -> None:
+        """Write that the run has failed, and why."""
+        self.say("failed", error={"message": error.message, "advice": error.advice})
 
     def take_request(self) -> str:
         """What was asked since the last call: ``pause``, ``stop`` or nothing."""
