@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from CTGANLib.imaging.geometry import Acquisition, Grid, View
+from CTGANLib.imaging.geometry import Acquisition, Grid, View, c_arm_rotation
 from phantoms import DIRECTIONS, turned_grid
 
 RIGHT, ANTERIOR, SUPERIOR = np.eye(3)
@@ -40,6 +40,22 @@ def test_a_pixel_on_the_detector_projects_onto_itself(acquisition):
     halfway = (on_detector + acquisition.source) / 2
     np.testing.assert_allclose(acquisition.project_points([on_detector, halfway]), [[column, row]] * 2, atol=1e-9)
     assert np.linalg.det(acquisition.ijk_to_ras[:3, :3]) > 0
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("view", list(View))
+def test_an_acquisition_is_known_by_its_matrix(view, parallel):
+    turn = c_arm_rotation(13, -7, 5)
+    known = Acquisition(view, 1400, 1210, (200, 180), (1.3, 1.7), (4.0, -9.0, 7.0), (12.0, -31.0), turn, parallel)
+    found = Acquisition.from_projection_matrix(known.projection_matrix, known.detector_shape)
+    np.testing.assert_allclose(found.projection_matrix, known.projection_matrix, atol=1e-9)
+    assert found.pixel_spacing == pytest.approx(known.pixel_spacing)
+    assert np.linalg.det(found.rotation) == pytest.approx(1)
+    assert abs(found.beam_direction @ known.beam_direction) == pytest.approx(1)
+    if not parallel:
+        np.testing.assert_allclose(found.beam_direction, known.beam_direction, atol=1e-12)
+        np.testing.assert_allclose(found.source, known.source, atol=1e-6)
+        assert found.source_to_detector_distance == pytest.approx(1400)
 
 
 def test_distances_and_offset():

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ..imaging.geometry import Acquisition, Grid
 from ..imaging.standardize import STANDARD_SIZE, STANDARD_SPACING
+from .correction import unexplained
 
 # The sizes of the feature volumes, coarse to fine, in the standard cube of 320 mm.
 LEVELS = (16, 32, 64, 128)
@@ -23,22 +24,29 @@ class BiplanarGenerator(nn.Module):
         channels_2d: channels of the radiograph encoder at strides 2, 4, 8 and 16.
         channels_3d: channels of the decoder at 128³, 64³, 32³ and 16³.
         heads: attention heads at 16³, where each voxel may look at all others; one number a layer.
+        corrected: resolutions that also see what the coarser result leaves unexplained of the radiographs.
     """
+
+    # What a model to start from may lack, since it begins as if it were not there.
+    may_begin_anew = ("context.", "correct.")
 
     def __init__(
         self,
         channels_2d: tuple[int, ...] = (16, 48, 96, 160),
         channels_3d: tuple[int, ...] = (8, 32, 64, 128),
         heads: tuple[int, ...] = (4,),
+        corrected: tuple[int, ...] = (128,),
     ) -> None:
         super().__init__()
-        self.arguments = {"channels_2d": list(channels_2d), "channels_3d": list(channels_3d), "heads": list(heads)}
+        widths = {"channels_2d": list(channels_2d), "channels_3d": list(channels_3d)}
+        self.arguments = {**widths, "heads": list(heads), "corrected": list(corrected)}
         self.encoder = RadiographEncoder(channels_2d)
         coarse_to_fine = list(zip(LEVELS, channels_2d[::-1], channels_3d[::-1], strict=True))
         self.levels = nn.ModuleList()
         from_below = 0
         for size, features, channels in coarse_to_fine:
-            self.levels.append(DecoderLevel(size, features, from_below, channels, blocks=1 if size > 32 else 2))
+            blocks = 1 if size > 32 else 2
+            self.levels.append(DecoderLevel(size, features, from_below, channels, blocks, size in corrected))
             from_below = channels
         self.context = nn.ModuleList(Context(channels_3d[-1], count) for count in heads)
         self.heads = nn.ModuleDict({str(size): _output_head(channels) for size, _, channels in coarse_to_fine[-2:]})
@@ -59,7 +67,11 @@ class BiplanarGenerator(nn.Module):
             if level.size > size:
                 break
             mean = F.adaptive_avg_pool3d(self.mean_volume, level.size)
-            volume = level(feature, pictures, cameras, mean, volume)
+            left = None
+            if level.correct is not None:
+                coarse = F.adaptive_avg_pool3d(self.mean_volume, level.size // 2) + change
+                left = unexplained(coarse, F.interpolate(pictures, feature.shape[-2:], mode="area"), cameras)
+            volume = level(feature, pictures, cameras, mean, volume, left)
             for context in self.context if level.size == LEVELS[0] else ():
                 volume = context(volume)
             if str(level.size) in self.heads:
@@ -96,13 +108,16 @@ class RadiographEncoder(nn.Module):
 class DecoderLevel(nn.Module):
     """One resolution: lift both views, fuse them with the coarser level, decode."""
 
-    def __init__(self, size: int, features: int, from_below: int, channels: int, blocks: int) -> None:
+    def __init__(
+        self, size: int, features: int, from_below: int, channels: int, blocks: int, corrected: bool = False
+    ) -> None:
         super().__init__()
         self.size = size
         # Mixing channels commutes with lifting and is much cheaper on pictures than on volumes.
         self.mix = nn.Conv2d(2 * (features + 1), 2 * channels, 1, groups=2)
         self.agree = nn.Conv3d(channels, channels, 1)
         self.place = nn.Conv3d(4, channels, 1)
+        self.correct = _silent(nn.Conv2d(2, 2 * channels, 3, padding=1, groups=2)) if corrected else None
         self.below = nn.Conv3d(from_below, channels, 1) if from_below else None
         self.blocks = nn.Sequential(*[Residual(channels, 3) for _ in range(blocks)])
         self.register_buffer("points", _points(size), persistent=False)
@@ -114,10 +129,13 @@ class DecoderLevel(nn.Module):
         cameras: torch.Tensor,
         mean: torch.Tensor,
         below: torch.Tensor | None,
+        left: torch.Tensor | None,
     ) -> torch.Tensor:
         picture = F.interpolate(pictures, features.shape[-2:], mode="area")[:, :, None].to(features.dtype)
-        mixed = self.mix(torch.cat([features, picture], 2).flatten(1, 2)).unflatten(1, (2, -1))
-        first, second = lift(mixed, cameras, self.points).unbind(1)
+        mixed = self.mix(torch.cat([features, picture], 2).flatten(1, 2))
+        if left is not None:
+            mixed = mixed + self.correct(left.to(mixed.dtype))
+        first, second = lift(mixed.unflatten(1, (2, -1)), cameras, self.points).unbind(1)
         position = (self.points / (STANDARD_SPACING * STANDARD_SIZE / 2)).movedim(-1, 0)[None]
         x = first + second + self.agree(first * second) + self.place(torch.cat([position, mean], 1))
         if below is not None:
@@ -134,8 +152,7 @@ class Context(nn.Module):
             channels, heads, 2 * channels, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
         for last in (self.layer.self_attn.out_proj, self.layer.linear2):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            _silent(last)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         voxels = self.layer(x.flatten(2).mT).mT.unflatten(2, x.shape[2:])
@@ -215,7 +232,11 @@ def _points(size: int) -> torch.Tensor:
 
 
 def _output_head(channels: int) -> nn.Module:
-    head = nn.Conv3d(channels, 1, 3, padding=1)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return nn.Sequential(nn.SiLU(), head)
+    return nn.Sequential(nn.SiLU(), _silent(nn.Conv3d(channels, 1, 3, padding=1)))
+
+
+def _silent(layer: nn.Module) -> nn.Module:
+    """The layer, giving zero until it has learned."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -20,8 +20,11 @@ from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING, s
 from ..imaging.volumes import Volume
 from ..models.store import find_model
 from ..training.augmentation import deform, recolor, restyle, uniform
+from ..training.blending import displacement_toward
+from ..training.implants import implant
 from ..training.players import Player
 from ..training.settings import TrainingSettings
+from .cameras import varied_acquisitions
 from .dual_path import DualPathGenerator
 from .losses import projection_loss, reconstruction_loss, similarity_loss
 from .network import BiplanarGenerator, camera_matrix, channels_last, discriminator, lift
@@ -40,8 +43,10 @@ class BiplanarSettings(TrainingSettings):
         adversarial_from: share of the steps after which the discriminator takes part.
         projection_weight, similarity_weight, adversarial_weight: of these losses beside the reconstruction loss.
         start_from: a model of the store or its folder to go on from, with its mean volume; empty to begin anew.
-        vary_geometry: whether the distances are random, as a generator that is told the cameras may learn. (One that
-            is not, such as ``dual-path``, learns the default acquisition better without.)
+        deform, blend, recolor, implant, restyle: the augmentations: smooth deformation, shapes between two patients,
+            other HU of the tissues, tubes and nodules, other radiography systems.
+        vary_geometry: whether views, angles and distances are random, as a generator that is told the cameras may
+            learn. (One that is not, such as ``dual-path``, learns the default acquisition better without.)
     """
 
     generator: str = "geometry-aware"
@@ -50,6 +55,11 @@ class BiplanarSettings(TrainingSettings):
     projection_weight: float = 0.1
     similarity_weight: float = 0.1
     adversarial_weight: float = 0.002
+    deform: bool = True
+    blend: bool = True
+    recolor: bool = True
+    implant: bool = True
+    restyle: bool = True
     vary_geometry: bool = True
     start_from: str = ""
 
@@ -82,7 +92,7 @@ class BiplanarRecipe:
     def __init__(self, settings: BiplanarSettings, data: Dataset, device: str) -> None:
         if settings.generator not in GENERATORS:
             raise UserError(f"There is no generator {settings.generator}.", f"Choose one of {', '.join(GENERATORS)}.")
-        self.settings, self.device = settings, torch.device(device)
+        self.settings, self.device, self._data = settings, torch.device(device), data
         torch.manual_seed(settings.seed)
         generator = GENERATORS[settings.generator]()
         if settings.start_from:
@@ -110,7 +120,7 @@ class BiplanarRecipe:
         singles = []
         for hu, seed in zip(items, seeds, strict=True):
             torch.manual_seed(seed)
-            singles.append(_example(hu[None], self.settings.vary_geometry))
+            singles.append(self._example(hu))
         radiographs, cameras, acquisitions, hu = zip(*singles, strict=True)
         return _Batch(torch.cat(radiographs), torch.stack(cameras), list(acquisitions), torch.cat(hu))
 
@@ -147,6 +157,27 @@ class BiplanarRecipe:
                 volumes = {"prediction": Volume(predicted, grid), "truth": Volume(true, grid)}
         return {"psnr_true": float(np.mean(scores))}, volumes
 
+    def _example(self, hu: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[Acquisition], torch.Tensor]:
+        """An augmented patient, from [1, 160, 160, 160]: radiographs, cameras, acquisitions and CT."""
+        switches = self.settings
+        acquisitions, told = varied_acquisitions() if switches.vary_geometry else ([Acquisition(v) for v in VIEWS],) * 2
+        toward = None
+        if switches.blend:
+            other = self._data[int(torch.randint(len(self._data), ()))].to(hu)
+            toward = float(uniform(0, 1, 1)) * displacement_toward(hu, other)[None]
+        amounts = {} if switches.deform else {"shift": 0.0, "elastic": 0.0, "affine": False}
+        hu = hu[None]
+        if switches.deform or switches.blend:
+            hu = deform(hu, STANDARD_SPACING, **amounts, toward=toward)
+        if switches.recolor:
+            hu = recolor(hu)
+        if switches.implant:
+            hu = implant(hu, STANDARD_SPACING)
+        pictures = _line_integrals(hu, acquisitions, float(uniform(60, 100, 1)) if switches.restyle else None)
+        if switches.restyle:
+            pictures = restyle(pictures)
+        return standardize_radiographs(pictures), _cameras(told).to(hu.device), acquisitions, standard_cube(hu)
+
     def _rate(self, number: int) -> float:
         """The generator's learning rate: it warms up and falls as a cosine."""
         warm_up = min(1.0, (number + 1) / 50)
@@ -180,31 +211,18 @@ class BiplanarRecipe:
 
 
 def _start_from(generator: nn.Module, name: str) -> None:
-    """Take over the weights of a model; what it lacks, such as attention, begins anew."""
-    weights = find_model(name).weights()
-    fitting = {key: value for key, value in generator.state_dict().items() if not key.startswith("context.")}
+    """Take over the weights of a model."""
+    weights, own = find_model(name).weights(), generator.state_dict()
+    anew = getattr(generator, "may_begin_anew", ())
+    fitting = {key: value for key, value in own.items() if key in weights or not any(part in key for part in anew)}
     if any(key not in weights or weights[key].shape != value.shape for key, value in fitting.items()):
         raise UserError(f"The model {name} is not of this generator.", "Start from another model, or from none.")
     generator.load_state_dict(weights, strict=False)
 
 
-def _example(
-    hu: torch.Tensor, vary_geometry: bool
-) -> tuple[torch.Tensor, torch.Tensor, list[Acquisition], torch.Tensor]:
-    """An augmented patient, from [1, 1, 160, 160, 160]: radiographs, cameras, acquisitions and CT."""
-    hu = recolor(deform(hu, STANDARD_SPACING))
-    acquisitions = [Acquisition(view) for view in VIEWS]
-    if vary_geometry:
-        distance = float(uniform(1000, 2000, 1))
-        isocenter = distance - float(uniform(150, 250, 1))
-        acquisitions = [Acquisition(view, distance, isocenter) for view in VIEWS]
-    radiographs = standardize_radiographs(restyle(_line_integrals(hu, acquisitions)))
-    return radiographs, _cameras(acquisitions).to(hu.device), acquisitions, standard_cube(hu)
-
-
-def _line_integrals(hu: torch.Tensor, acquisitions: list[Acquisition]) -> torch.Tensor:
+def _line_integrals(hu: torch.Tensor, acquisitions: list[Acquisition], energy: float | None = None) -> torch.Tensor:
     field = Grid.centered((FIELD_SIZE,) * 3, STANDARD_SPACING)
-    return ConeBeamProjector(field, acquisitions)(hu_to_attenuation(hu))
+    return ConeBeamProjector(field, acquisitions)(hu_to_attenuation(hu, energy))
 
 
 def _cameras(acquisitions: list[Acquisition]) -> torch.Tensor:

@@ -203,6 +203,46 @@ class Acquisition:
         row = on_detector[1] / self.pixel_spacing[0] + ((rows - 1) / 2 - down / self.pixel_spacing[0]) * depth
         return np.stack([column, row, depth])
 
+    @classmethod
+    def from_projection_matrix(cls, matrix: np.ndarray, detector_shape: tuple[int, int]) -> "Acquisition":
+        """An acquisition of this :attr:`projection_matrix`, with its isocenter at the point of the central ray nearest
+        to the origin of RAS. (Of parallel rays the matrix does not say which way they go.)
+
+        Args:
+            matrix: 3×4, of rank 3; w is the share of the way from the source to the detector, or 1 for parallel rays.
+            detector_shape: (rows, columns).
+        """
+        parallel = not matrix[2, :3].any()
+        column, row = matrix[:2, :3]
+        beam = np.cross(column, row) if parallel else matrix[2, :3]
+        beam = beam / np.linalg.norm(beam)
+        across, down = (axis - (axis @ beam) * beam for axis in (column, row))
+        spacing = 1 / np.array([np.linalg.norm(down), np.linalg.norm(across)])
+        frame = np.stack([beam, across * spacing[1], down * spacing[0]])
+        # The two frontal views differ in handedness.
+        view = View.PA if np.linalg.det(frame) * np.linalg.det(_FRAMES[View.PA]) > 0 else View.AP
+        if parallel:
+            distance, to_isocenter = cls.source_to_detector_distance, cls.source_to_isocenter_distance
+            isocenter, middle = np.zeros(3), matrix[:2, 3]
+        else:
+            distance = 1 / np.linalg.norm(matrix[2, :3])
+            source = -np.linalg.solve(matrix[:, :3], matrix[:, 3])
+            to_isocenter = -source @ beam
+            isocenter = source + to_isocenter * beam
+            middle = distance * np.array([column @ beam, row @ beam])
+        offset = ((np.asarray(detector_shape)[::-1] - 1) / 2 - middle) * spacing[::-1]
+        return cls(
+            view,
+            float(distance),
+            float(to_isocenter),
+            tuple(detector_shape),
+            tuple(spacing.tolist()),
+            tuple(float(n) for n in isocenter),
+            tuple(offset.tolist()),
+            tuple(map(tuple, (frame.T @ np.asarray(_FRAMES[view], float)).tolist())),
+            parallel,
+        )
+
     def project_points(self, ras: np.ndarray) -> np.ndarray:
         """(column, row) in pixels, shape [..., 2], of points ``ras`` in mm, shape [..., 3]."""
         ras = np.asarray(ras, float)
