@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Annotated
 
 import slicer
-from slicer import vtkMRMLModelNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLModelNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
@@ -22,6 +22,7 @@ from CTGANReconstructLib.project_task import ProjectTask
 from CTGANReconstructLib.reconstruct_panel import AUTOMATIC, ReconstructPanel
 from CTGANReconstructLib.reconstruct_task import ReconstructResult, ReconstructTask
 from CTGANReconstructLib.sample_data import SAMPLE_NAME, registerSampleData
+from CTGANReconstructLib.segment_panel import SegmentPanel
 from CTGANReconstructLib.segment_task import SegmentResult, SegmentTask
 from CTGANReconstructLib.tasks import runTask
 
@@ -39,7 +40,7 @@ class CTGANReconstruct(ScriptedLoadableModule):
         self.parent.contributors = ["CTGAN contributors"]
         self.parent.helpText = _(
             "Makes a CT and a segmentation from a PA and a lateral radiograph with a generative network, and says how "
-            "well they agree; and makes radiographs of a CT, in any view. "
+            "well they agree; makes radiographs of a CT, in any view; and segments and measures a CT. "
             "Not for diagnosis: much of what is shown is the network's guess. "
             "The README on the extension's home page has a tutorial."
         )
@@ -53,11 +54,15 @@ class CTGANReconstruct(ScriptedLoadableModule):
 class CTGANReconstructParameterNode:
     """The choices of the panels.
 
-    Reconstruct: of each radiograph a node or, without one, a file is used. Views and lengths (mm) that are automatic or
-    0 come from the radiograph's own description. Without an output node, a new one is made.
+    Reconstruct: of each radiograph a node or, without one, a file is used; one of both may be missing. Views and
+    lengths (mm) that are automatic or 0 come from the radiograph's own description. Without an output node, a new one
+    is made.
 
     Project: a radiograph for each view that is true, and with ``projectAngles`` one of a C-arm at three angles
     (degrees). Lengths (mm) and the energy (keV) that are 0 are the usual ones.
+
+    Segment: the same CT as that of Project, and the same device as that of Reconstruct. Without an output node, a new
+    one is made.
     """
 
     paVolume: vtkMRMLScalarVolumeNode
@@ -71,8 +76,10 @@ class CTGANReconstructParameterNode:
     pixelSpacing: Annotated[float, WithinRange(0, 10)] = 0.0
     model: str
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
+    sharpness: Annotated[float, WithinRange(0, 1)] = 0.0
     check: bool = True
     refine: bool = True
+    uncertainty: bool = False
     segment: bool = True
     reproject: bool = True
     outputVolume: vtkMRMLScalarVolumeNode
@@ -95,6 +102,10 @@ class CTGANReconstructParameterNode:
     film: bool = False
     preview: bool = True
 
+    segmentationModel: str = "ChestSegmentation"
+    segmentOutput: vtkMRMLSegmentationNode
+    show3D: bool = True
+
 
 class CTGANReconstructWidget(PanelWidget):
     """The module's place in the window: a tab for each task."""
@@ -110,7 +121,8 @@ class CTGANReconstructWidget(PanelWidget):
             reconstruct.startWith(pa, lateral)
 
         project = ProjectPanel(self.loadPage(_("Project"), "UI/ProjectPanel.ui"), logic.backend, reconstructFrom)
-        return [reconstruct, project]
+        segment = SegmentPanel(self.loadPage(_("Segment"), "UI/SegmentPanel.ui"), logic.backend)
+        return [reconstruct, project, segment]
 
 
 class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
@@ -134,11 +146,14 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
 
     def reconstruct(
         self,
-        paVolume: vtkMRMLScalarVolumeNode | str | Path,
-        lateralVolume: vtkMRMLScalarVolumeNode | str | Path,
+        paVolume: vtkMRMLScalarVolumeNode | str | Path | None,
+        lateralVolume: vtkMRMLScalarVolumeNode | str | Path | None,
         outputVolume: vtkMRMLScalarVolumeNode | None = None,
         outputSegmentation: vtkMRMLSegmentationNode | None = None,
+        outputUncertainty: vtkMRMLScalarVolumeNode | None = None,
         *,
+        sharpness: float = 0.0,
+        uncertainty: bool = False,
         segment: bool = True,
         reproject: bool = True,
         check: bool = True,
@@ -152,13 +167,19 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
         pixelSpacing: float | None = None,
         onProgress: OnProgress | None = None,
     ) -> ReconstructResult:
-        """Make a CT from a frontal and a lateral radiograph of one patient.
+        """Make a CT from a frontal and a lateral radiograph of one patient, or from one of both.
 
         Args:
             paVolume: the frontal radiograph: a one-slice volume node, or a DICOM, PNG, JPEG, TIFF, NIfTI or NRRD file.
+                Where None, it is taken to be that of a mean patient.
             lateralVolume: the lateral radiograph, likewise.
             outputVolume: takes the CT (HU, RAS mm); a new node where None.
             outputSegmentation: takes the segmentation; a new node where None.
+            outputUncertainty: takes the uncertainty, which is then made.
+            sharpness: 0 for the CT that comes nearest to the truth, up to 1 for texture as in real CTs, which looks
+                more real and is not more true. Above 0 the model needs texture weights.
+            uncertainty: whether to make a volume of the error to be expected at each voxel, one standard deviation in
+                HU. The CT is then the mean of what the model's snapshots make.
             segment: whether to segment the CT.
             reproject: whether to bring radiographs of the CT into the scene, posed on their detectors.
             check: whether to check radiographs that do not say how they were taken, and to put right what can be:
@@ -178,13 +199,24 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
             "device": device,
             "asGiven": not check,
             "noRefine": not refine,
+            "sharpness": sharpness or None,
             "paView": paView,
             "lateralView": lateralView,
             "sourceToDetectorDistance": sourceToDetectorDistance,
             "sourceToIsocenterDistance": sourceToIsocenterDistance,
             "pixelSpacing": pixelSpacing,
         }
-        task = ReconstructTask(paVolume, lateralVolume, outputVolume, outputSegmentation, segment, reproject, options)
+        task = ReconstructTask(
+            paVolume,
+            lateralVolume,
+            outputVolume,
+            outputSegmentation,
+            outputUncertainty,
+            uncertainty or outputUncertainty is not None,
+            segment,
+            reproject,
+            options,
+        )
         return runTask(task, self.backend, onProgress)
 
     def project(
@@ -241,16 +273,26 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
         ctVolume: vtkMRMLScalarVolumeNode,
         outputSegmentation: vtkMRMLSegmentationNode | None = None,
         *,
+        model: str = "",
+        device: str = "auto",
+        outputTable: vtkMRMLTableNode | None = None,
         onProgress: OnProgress | None = None,
     ) -> SegmentResult:
-        """Segment body, lungs and bone of a CT.
+        """Segment a CT, and measure its segments.
 
         Args:
-            ctVolume: a CT in HU.
-            outputSegmentation: takes the segments; a new node where None.
+            ctVolume: a CT in HU, true or reconstructed, in any orientation; its transform, if any, must be linear.
+            outputSegmentation: takes the segments (on the grid of the CT, RAS mm), with surfaces for 3D; what it held
+                is replaced, and can be brought back where the scene's undo is on. A new node where None.
+            model: the name of an installed model for segmentation; the default one where empty.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            outputTable: takes volume (ml), mean (HU) and surface (cm²) of each segment; where None, the table that
+                belongs to the segmentation already, or a new one.
             onProgress: called as the work goes on.
         """
-        return runTask(SegmentTask(ctVolume, outputSegmentation), self.backend, onProgress)
+        options = {"model": model, "device": device}
+        task = SegmentTask(ctVolume, outputSegmentation, outputTable, options=options)
+        return runTask(task, self.backend, onProgress)
 
 
 class CTGANReconstructTest(ScriptedLoadableModuleTest):
@@ -273,3 +315,4 @@ class CTGANReconstructTest(ScriptedLoadableModuleTest):
         self.assertGreater(result.segmentation.GetSegmentation().GetNumberOfSegments(), 0)
         radiograph = logic.project(ct, "LLAT", detectorSize=128)
         self.assertGreater(slicer.util.arrayFromVolume(radiograph).max(), 2)
+        self.assertGreater(logic.segment(ct).volumesMl["Right lung"], 1000)

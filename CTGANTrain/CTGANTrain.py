@@ -23,7 +23,7 @@ from CTGANTrainLib.evaluate_task import EvaluateTask
 from CTGANTrainLib.model_task import ModelTask, storedModels
 from CTGANTrainLib.models_panel import ModelsPanel
 from CTGANTrainLib.train_panel import TrainPanel
-from CTGANTrainLib.train_task import DEVICES, RECIPES, TrainResult, TrainTask
+from CTGANTrainLib.train_task import DEVICES, RECIPES, STRUCTURES, TrainResult, TrainTask
 from CTGANTrainLib.trainings import Trainings, freeRunFolder
 
 OnProgress = Callable[[Progress], None]
@@ -54,8 +54,10 @@ class CTGANTrainParameterNode:
     ``roles`` holds what the user chose against the check, by case.
 
     Train: of steps, batch and learning rate, 0 means what the recipe says; ``settings`` are further ones of the recipe.
+    ``structures`` is what the recipe segmentation learns to label.
 
-    Evaluate: the names of the model under test and of those that it is compared with.
+    Evaluate: the names of the model under test and of those that it is compared with; ``conditions``: also on input
+    that is not ideal.
     """
 
     dataPath: str
@@ -69,6 +71,7 @@ class CTGANTrainParameterNode:
 
     trainData: str
     recipe: Annotated[str, Choice(RECIPES)] = RECIPES[0]
+    structures: Annotated[str, Choice(STRUCTURES)] = STRUCTURES[0]
     modelName: str
     steps: Annotated[int, WithinRange(0, 10_000_000)] = 0
     batch: Annotated[int, WithinRange(0, 1024)] = 0
@@ -81,6 +84,7 @@ class CTGANTrainParameterNode:
     evaluationData: str
     evaluatedModel: str
     comparedModels: list[str]
+    conditions: bool = False
 
 
 class CTGANTrainWidget(PanelWidget):
@@ -180,7 +184,7 @@ class CTGANTrainLogic(ScriptedLoadableModuleLogic):
         Args:
             dataFolder: the data set.
             runFolder: takes checkpoints and the finished model; one that holds a checkpoint is continued.
-            recipe: what to train.
+            recipe: what to train: ``biplanar``, or ``segmentation`` on CTs with label maps beside them.
             steps: how many batches to learn from; where None, what the recipe says.
             batch: patients a step, likewise.
             seed: of the random numbers, likewise.
@@ -253,6 +257,7 @@ class CTGANTrainLogic(ScriptedLoadableModuleLogic):
         csvFile: str | Path | None = None,
         reportFile: str | Path | None = None,
         device: str = "auto",
+        conditions: bool = False,
         onProgress: OnProgress | None = None,
     ) -> list[dict]:
         """Score models on the test cases of a data set.
@@ -265,13 +270,16 @@ class CTGANTrainLogic(ScriptedLoadableModuleLogic):
             csvFile: a file for spreadsheets, likewise.
             reportFile: an HTML file that takes a report with pictures.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            conditions: also score radiographs that are not ideal; this takes many times as long.
             onProgress: called as the work goes on.
 
         Returns:
-            One row a case and method, baselines among them: ``case``, ``method`` and the scores by name.
+            One row a case and method, baselines among them: ``case``, ``method`` and the scores by name. Then, if they
+            were asked for, rows that also name their ``condition``.
         """
-        task = EvaluateTask(dataFolder, model, tuple(compare), tableFile, csvFile, reportFile, device)
-        return runTask(task, self.backend, onProgress).rows
+        task = EvaluateTask(dataFolder, model, tuple(compare), tableFile, csvFile, reportFile, device, conditions)
+        result = runTask(task, self.backend, onProgress)
+        return result.rows + result.conditions
 
     def models(self) -> list[dict]:
         """The installed models: ``name``, ``task``, ``title``, ``license``, ``data``, ``scores``, ``size_mb``, ``path``

@@ -16,6 +16,7 @@ import fake_tasks
 SHAPE = (8, 12, 10)  # k, j, i
 SPACING = (2.0, 3.0, 4.0)  # i, j, k, mm
 ORIGIN_LPS = (10.0, 20.0, -30.0)
+SEGMENTS = {"Body": "0.5 0.7 0.5", "Right lung": "0.8 0.6 0.5"}
 # In the terms of CTGANLib's Acquisition.
 ACQUISITION = {
     "view": "PA",
@@ -27,6 +28,7 @@ ACQUISITION = {
     "detector_offset": [0.0, 0.0],
     "rotation": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
 }
+AGREEMENT = {"pa": {"ncc": 0.98, "nrmse": 0.05}, "lateral": {"ncc": 0.75, "nrmse": 0.2}}
 
 
 class FakeBackend:
@@ -89,23 +91,66 @@ def _writeCT(path: str) -> None:
     _writeImage(path, array)
 
 
+def _writeUncertainty(path: str) -> None:
+    import numpy as np
+
+    _writeImage(path, np.full(SHAPE, 123.5, np.float32))
+
+
 def _writeSegmentation(path: str) -> None:
     import numpy as np
 
     array = np.zeros(SHAPE, np.uint8)
     array[2:6, 3:9, 2:8] = 1
     array[3:5, 4:6, 3:5] = 2
+    _writeImage(path, array, **_segmentKeys())
+
+
+def _segmentKeys() -> dict[str, str]:
     keys = {"Segmentation_MasterRepresentation": "Binary labelmap"}
-    for number, name in enumerate(("Body", "Right lung")):
+    for number, (name, color) in enumerate(SEGMENTS.items()):
         keys |= {
             f"Segment{number}_ID": name.replace(" ", ""),
             f"Segment{number}_Name": name,
+            f"Segment{number}_Color": color,
             f"Segment{number}_LabelValue": str(number + 1),
             f"Segment{number}_Layer": "0",
             f"Segment{number}_Tags": "TerminologyEntry:Segmentation category and type - 3D Slicer General Anatomy list"
             "~SCT^123037004^Anatomical Structure~SCT^39607008^Lung~^^~Anatomic codes - DICOM master list~^^~^^|",
         }
-    _writeImage(path, array, **keys)
+    return keys
+
+
+def _segment(ct: str, options: dict[str, str]) -> None:
+    """Label what is above 0 HU, and above 100 HU, on the CT's own grid."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    image = sitk.ReadImage(ct)
+    array = sitk.GetArrayFromImage(image)
+    labels = (array > 0).astype(np.uint8) + (array > 100)
+    result = sitk.GetImageFromArray(labels)
+    result.CopyInformation(image)
+    for key, value in _segmentKeys().items():
+        result.SetMetaData(key, value)
+    sitk.WriteImage(result, options["--out"])
+    voxel = float(np.prod(image.GetSpacing())) / 1000
+    segments = []
+    for value, name in enumerate(SEGMENTS, start=1):
+        inside = array[labels == value]
+        measures = {"volume_ml": inside.size * voxel, "mean_hu": None, "surface_cm2": None}
+        if inside.size:
+            measures |= {"mean_hu": float(inside.mean()), "surface_cm2": 12.5 * value}
+        segments.append({"name": name, "value": value, **measures})
+    _say(
+        "result",
+        segmentation=options["--out"],
+        model=options.get("--model", "ChestSegmentation"),
+        segments=segments,
+        seconds=42.4,
+        peak_memory_mb=1900.0,
+        warnings=[] if labels.any() else ["No organ was found in this CT."],
+    )
 
 
 def _writeRadiograph(path: str, acquisition: dict) -> None:
@@ -145,16 +190,20 @@ def _perform(arguments: list[str]) -> None:
         _writeCT(options["--out"])
         if "--segmentation" in options:
             _writeSegmentation(options["--segmentation"])
-        paths = {view: str(Path(options.get("--reprojections", "")) / f"{view}.nrrd") for view in ("pa", "lateral")}
+        if "--uncertainty" in options:
+            _writeUncertainty(options["--uncertainty"])
+        views = [view for view in ("pa", "lateral") if f"--{view}" in options]
+        paths = {view: str(Path(options.get("--reprojections", "")) / f"{view}.nrrd") for view in views}
         for path in paths.values() if "--reprojections" in options else ():
             _writeRadiograph(path, {"view": "PA"})
         _say(
             "result",
             volume=options["--out"],
             segmentation=options.get("--segmentation"),
+            uncertainty=options.get("--uncertainty"),
             reprojections=paths if "--reprojections" in options else None,
             warnings=["The frontal radiograph was inverted."],
-            consistency={"pa": {"ncc": 0.98, "nrmse": 0.05}, "lateral": {"ncc": 0.75, "nrmse": 0.2}},
+            consistency={view: AGREEMENT[view] for view in views},
             model_seconds=2.1,
             peak_memory_mb=900.0,
         )
@@ -164,8 +213,7 @@ def _perform(arguments: list[str]) -> None:
             _writeRadiograph(path, {**ACQUISITION, "view": view})
         _say("result", radiographs=paths)
     elif task == "segment":
-        _writeSegmentation(options["--out"])
-        _say("result", segmentation=options["--out"], volumes_ml={"Body": 3.5, "Right lung": 0.2})
+        _segment(arguments[1], options)
     elif task == "dataset":
         fake_tasks.check(options, arguments, _say)
     elif task == "evaluate":

@@ -9,7 +9,20 @@ import traceback
 from .errors import UserError
 from .events import Reporter
 
-TASKS = ("project", "preview", "reconstruct", "segment", "train", "evaluate", "ablate", "pipeline", "models", "dataset")
+TASKS = (
+    "project",
+    "preview",
+    "reconstruct",
+    "segment",
+    "synthesize",
+    "render",
+    "train",
+    "evaluate",
+    "ablate",
+    "pipeline",
+    "models",
+    "dataset",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -57,9 +57,10 @@ class JobControl:
     def running(self) -> bool:
         return self._run is not None
 
-    def setReady(self, problem: str, tip: str) -> None:
-        """Say why the task cannot be started, or with no problem, what starting it does."""
+    def setReady(self, problem: str, tip: str, text: str = "") -> None:
+        """Say why the task cannot be started, or with no problem, what starting it does; ``text`` is the button's."""
         self._problem, self._readyTip = problem, tip
+        self._startText = text or self._startText
         self._showState()
 
     def start(self) -> None:

@@ -11,10 +11,19 @@ from .resources import sharedResource
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model: the ``name`` that the command line takes, and the ``title`` that people read."""
+    """A model that can be chosen.
+
+    Attributes:
+        name: what the command line takes.
+        title: what people read.
+        hasTexture: whether its results can be sharpened.
+        snapshots: how many members its ensemble has beside the main weights.
+    """
 
     name: str
     title: str
+    hasTexture: bool = False
+    snapshots: int = 0
 
 
 def modelFolders() -> list[Path]:
@@ -35,11 +44,12 @@ def installedModels(task: str) -> list[ModelEntry]:
             try:
                 metadata = json.loads(path.read_text(encoding="utf-8"))
                 title, modelTask = metadata["name"], metadata["ctgan"]["task"]
-            except (OSError, ValueError, KeyError, TypeError):
+                further = set(metadata["ctgan"].get("further", {}))
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
             if modelTask == task:
                 name = path.parents[1].name
-                entries[name] = ModelEntry(name, title)
+                entries[name] = ModelEntry(name, title, "texture" in further, len(further - {"texture"}))
     count = Counter(entry.title for entry in entries.values())
     return [
         entry if count[entry.title] == 1 else replace(entry, title=f"{entry.name}: {entry.title}")

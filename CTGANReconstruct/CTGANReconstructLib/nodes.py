@@ -52,6 +52,13 @@ def ctProblem(node: slicer.vtkMRMLScalarVolumeNode) -> str:
     return ""
 
 
+def firstCT() -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The first volume of the scene that can be a CT."""
+    kind = "vtkMRMLScalarVolumeNode"  # and not label maps, which are a subclass
+    volumes = [node for node in slicer.util.getNodesByClass(kind) if node.GetClassName() == kind]
+    return next((node for node in volumes if not ctProblem(node)), None)
+
+
 def writeRadiograph(node: slicer.vtkMRMLScalarVolumeNode, folder: Path, name: str) -> Path:
     """Write a radiograph into a folder: a copy of the DICOM file it came from, with all tags, or else NRRD.
 

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 from .acquisitions import drawAcquisition, showAcquisition
 from .backend import Backend
 from .job_control import JobControl
-from .nodes import ctProblem
+from .nodes import ctProblem, firstCT
 from .panel_widget import Panel
 from .preview import Preview
 from .project_task import Pose, ProjectTask
@@ -78,9 +78,7 @@ class ProjectPanel(Panel):
     def _chooseCT(self) -> None:
         """Choose the first CT of the scene where none is chosen, so that opening one is enough."""
         if self._parameters is not None and self._parameters.ctVolume is None:
-            kind = "vtkMRMLScalarVolumeNode"  # and not label maps, which are a subclass
-            volumes = [node for node in slicer.util.getNodesByClass(kind) if node.GetClassName() == kind]
-            self._parameters.ctVolume = next((node for node in volumes if not ctProblem(node)), None)
+            self._parameters.ctVolume = firstCT()
 
     def _poses(self) -> list[Pose]:
         """The chosen poses; that of the angles last."""

@@ -7,13 +7,21 @@ from slicer.i18n import tr as _
 
 from .backend import Backend
 from .job_control import JobControl
-from .models import installedModels
+from .model_choice import ModelChoice
 from .nodes import radiographProblem
 from .panel_widget import Panel
 from .reconstruct_task import Radiograph, ReconstructResult, ReconstructTask
 
-_LOW_CONSISTENCY = 0.9
 AUTOMATIC = "Automatic"
+_UNCERTAINTY_OPACITY = 0.4
+_SHARPNESS = _(
+    "0: the CT that comes nearest to the truth, smooth where the radiographs leave it open. "
+    "1: texture as in real CTs. It looks more real, but it is not more true: the detail is made up, and errors are "
+    "larger."
+)
+_UNCERTAINTY = _("Also make a volume of the error to be expected at each voxel: one standard deviation, in HU.")
+_MEMBERS = _("The model runs {count} times, and the CT is the mean of what its snapshots make.")
+_NO_MEMBERS = _("The model has no snapshots: it is the error that is usual in such tissue, not this patient's own.")
 
 
 class ReconstructPanel(Panel):
@@ -28,7 +36,7 @@ class ReconstructPanel(Panel):
         )
         ui.paFileEdit.currentPathChanged.connect(lambda path: self._set("paFile", path))
         ui.lateralFileEdit.currentPathChanged.connect(lambda path: self._set("lateralFile", path))
-        ui.modelComboBox.connect("currentIndexChanged(int)", self._onModelChosen)
+        self._models = ModelChoice(ui.modelComboBox, "biplanar", lambda name: self._set("model", name))
         self._showResult("")
 
     def setParameters(self, parameters) -> None:
@@ -38,7 +46,7 @@ class ReconstructPanel(Panel):
             self.lastResult = None
             self._showResult("")
         else:
-            self._listModels()
+            self._models.list(parameters.model)
             self.update()
 
     def update(self) -> None:
@@ -48,7 +56,8 @@ class ReconstructPanel(Panel):
             path = getattr(self._parameters, f"{name}File")
             if edit.currentPath != path:
                 edit.currentPath = path
-        self.job.setReady(self._problem(), _("Make a CT from the two radiographs"))
+        self._showModel()
+        self.job.setReady(self._problem(), *self._offer())
 
     def startWith(self, pa: slicer.vtkMRMLScalarVolumeNode, lateral: slicer.vtkMRMLScalarVolumeNode) -> None:
         """Choose two radiographs that know how they were taken, and start, unless something is in the way."""
@@ -63,17 +72,26 @@ class ReconstructPanel(Panel):
         if self._parameters is not None:
             setattr(self._parameters, name, value)
 
-    def _listModels(self) -> None:
-        wasBlocked = self.ui.modelComboBox.blockSignals(True)
-        self.ui.modelComboBox.clear()
-        for model in installedModels("biplanar"):
-            self.ui.modelComboBox.addItem(model.title, model.name)
-        self.ui.modelComboBox.currentIndex = max(0, self.ui.modelComboBox.findData(self._parameters.model))
-        self.ui.modelComboBox.blockSignals(wasBlocked)
-        self._onModelChosen(self.ui.modelComboBox.currentIndex)
+    def _showModel(self) -> None:
+        """Offer what the chosen model can do, and say why not."""
+        model = self._models.chosen
+        canSharpen = model is not None and model.hasTexture
+        if not canSharpen and self._parameters.sharpness:
+            self._parameters.sharpness = 0.0  # what the disabled slider shows is what is done
+        for widget in (self.ui.sharpnessLabel, self.ui.sharpnessSlider):
+            widget.enabled = canSharpen
+            widget.toolTip = _SHARPNESS if canSharpen else _("The model has no texture weights. ") + _SHARPNESS
+        source = _MEMBERS.format(count=model.snapshots + 1) if model and model.snapshots else _NO_MEMBERS
+        self.ui.uncertaintyCheckBox.toolTip = f"{_UNCERTAINTY} {source}"
 
-    def _onModelChosen(self, index: int) -> None:
-        self._set("model", self.ui.modelComboBox.itemData(index) or "")
+    def _offer(self) -> tuple[str, str]:
+        """What the button does, and its text."""
+        mean = _("The other one is taken to be that of a mean patient, so that depth is a guess.")
+        if not self._radiograph("lateral"):
+            return _("Make a CT from the PA radiograph alone.") + " " + mean, _("Reconstruct from PA only")
+        if not self._radiograph("pa"):
+            return _("Make a CT from the lateral radiograph alone.") + " " + mean, _("Reconstruct from lateral only")
+        return _("Make a CT from the two radiographs"), _("Reconstruct")
 
     def _radiograph(self, name: str) -> Radiograph:
         """The chosen node, else the chosen file, else an empty text."""
@@ -82,13 +100,13 @@ class ReconstructPanel(Panel):
     def _problem(self) -> str:
         """Why the task cannot be started, or nothing."""
         pa, lateral = self._radiograph("pa"), self._radiograph("lateral")
-        if not pa:
-            return _("Choose a PA radiograph")
-        if not lateral:
-            return _("Choose a lateral radiograph")
+        if not pa and not lateral:
+            return _("Choose a PA or a lateral radiograph, or both")
         if pa == lateral:
             return _("PA and lateral are the same radiograph")
         for radiograph in (pa, lateral):
+            if not radiograph:
+                continue
             if isinstance(radiograph, str) and not Path(radiograph).is_file():
                 return _("There is no file {path}").format(path=radiograph)
             if not isinstance(radiograph, str) and radiographProblem(radiograph):
@@ -107,6 +125,7 @@ class ReconstructPanel(Panel):
             self._radiograph("lateral"),
             parameters.outputVolume,
             parameters.outputSegmentation,
+            uncertainty=parameters.uncertainty,
             segment=parameters.segment,
             reproject=parameters.reproject,
             options={
@@ -114,6 +133,7 @@ class ReconstructPanel(Panel):
                 "device": parameters.device,
                 "asGiven": not parameters.check,
                 "noRefine": not parameters.refine,
+                "sharpness": parameters.sharpness or None,
                 "paView": None if parameters.paView == AUTOMATIC else parameters.paView,
                 "lateralView": None if parameters.lateralView == AUTOMATIC else parameters.lateralView,
                 "sourceToDetectorDistance": parameters.sourceToDetectorDistance or None,
@@ -125,6 +145,8 @@ class ReconstructPanel(Panel):
     def _onDone(self, result: ReconstructResult) -> None:
         self.lastResult = result
         slicer.util.setSliceViewerLayers(background=result.volume, fit=True)
+        if result.uncertainty is not None:
+            slicer.util.setSliceViewerLayers(foreground=result.uncertainty, foregroundOpacity=_UNCERTAINTY_OPACITY)
         slicer.util.resetThreeDViews()
         agreement = consistencyText(result.consistency, result.consistencyBefore, result.refinement)
         self._showResult("\n".join([*result.warnings, agreement]))
@@ -139,9 +161,8 @@ def consistencyText(
     before: dict[str, dict[str, float]] | None = None,
     refinement: str | None = None,
 ) -> str:
-    """How well the CT explains each radiograph, before and after the refinement, with a warning where it does not."""
+    """How well the CT explains each radiograph, before and after the refinement."""
     names = {"pa": _("PA"), "lateral": _("lateral")}
-    values = {names.get(view, view): scores["ncc"] for view, scores in consistency.items()}
     shown = {names.get(view, view): f"{scores['ncc']:.3f}" for view, scores in consistency.items()}
     if before and refinement in ("full", "cautious"):
         for view, scores in before.items():
@@ -154,7 +175,4 @@ def consistencyText(
         text += "\n" + _("Refined with caution: gain and offset alone do not explain the radiographs' gray values.")
     if refinement == "none":
         text += "\n" + _("Not refined: the radiographs fit the CT too badly.")
-    low = [name for name, value in values.items() if value < _LOW_CONSISTENCY]
-    if low:
-        text += "\n" + _("Low for {names}: check that views and geometry are right.").format(names=", ".join(low))
     return text

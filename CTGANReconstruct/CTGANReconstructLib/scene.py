@@ -4,6 +4,7 @@ import slicer
 
 _CT_WINDOW, _CT_LEVEL = 1500.0, -400.0  # HU: lungs and mediastinum at once
 _BODY = "Body"
+_ERROR_COLORS, _LARGEST_ERROR = "vtkMRMLColorTableNodeIron", 400.0  # HU
 
 
 def addCT(
@@ -14,6 +15,18 @@ def addCT(
     display = node.GetDisplayNode()
     display.AutoWindowLevelOff()
     display.SetWindowLevel(_CT_WINDOW, _CT_LEVEL)
+    return node
+
+
+def addUncertainty(
+    loaded: slicer.vtkMRMLScalarVolumeNode, output: slicer.vtkMRMLScalarVolumeNode | None, name: str
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Put a volume of expected errors in HU into the scene, shown from black (none) over red to white."""
+    node = addVolume(loaded, output, name)
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(_ERROR_COLORS)
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(0.0, _LARGEST_ERROR)
     return node
 
 
@@ -52,9 +65,10 @@ def addSegmentation(
     output: slicer.vtkMRMLSegmentationNode | None,
     name: str,
     referenceVolume: slicer.vtkMRMLScalarVolumeNode,
+    show3D: bool = True,
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Put segments into ``output``, or into a new node called ``name``, with surfaces to see in 3D."""
-    if output is None:
+    """Put segments into ``output``, or into a new node called ``name``, with surfaces to see in 3D if wanted."""
+    if output is None or output.GetScene() is None:
         uniqueName = slicer.mrmlScene.GenerateUniqueName(name)
         output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", uniqueName)
     output.GetSegmentation().DeepCopy(segmentation)
@@ -62,9 +76,24 @@ def addSegmentation(
     if output.GetDisplayNode() is None:
         output.CreateDefaultDisplayNodes()
     output.SetReferenceImageGeometryParameterFromVolumeNode(referenceVolume)
-    output.CreateClosedSurfaceRepresentation()
+    showIn3D(output, show3D)
     _makeTransparent(output, _BODY)
     return output
+
+
+def showIn3D(segmentation: slicer.vtkMRMLSegmentationNode, show: bool) -> None:
+    """Make the surfaces of a segmentation, or remove them, as the Segment Editor's button does."""
+    if show:
+        segmentation.CreateClosedSurfaceRepresentation()
+    else:
+        segmentation.RemoveClosedSurfaceRepresentation()
+
+
+def showCT(ct: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Show a CT in the slice views; where one shows it already, all stay as they are."""
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    if ct.GetID() not in [node.GetBackgroundVolumeID() for node in composites]:
+        slicer.util.setSliceViewerLayers(background=ct, fit=True)
 
 
 def placeBeside(node: slicer.vtkMRMLNode, sibling: slicer.vtkMRMLNode | None) -> None:

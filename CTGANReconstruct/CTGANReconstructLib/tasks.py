@@ -1,5 +1,6 @@
 """A task's way through the backend: inputs into a temporary folder, a job, the results into the scene."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from slicer.i18n import tr as _
 
 from .backend import Backend
 from .events import Progress
-from .jobs import Job
+from .jobs import Job, JobError
 
 
 class Task(Protocol):
@@ -72,8 +73,14 @@ class TaskRun:
         """
         try:
             return self._task.finish(self._job.result())
+        except JobError as error:
+            raise self._withoutFolder(error) from error
         finally:
             self._removeFolder()
+
+    def _withoutFolder(self, error: JobError) -> JobError:
+        """The same failure, in which files of the temporary folder have but their names."""
+        return JobError(error.message.replace(f"{self._folder}{os.sep}", ""), error.advice, error.details)
 
     def _removeFolder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

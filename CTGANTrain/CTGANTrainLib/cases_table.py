@@ -6,9 +6,9 @@ import qt
 from slicer.i18n import tr as _
 
 from CTGANReconstructLib.events import finiteNumber
+from CTGANReconstructLib.item_tables import selectedRows, setHeaders, setText
 
 from .case_list import CaseList, name
-from .item_tables import selectedRows, setHeaders, setText
 
 _THUMBNAIL_SIZE = 48
 

@@ -10,15 +10,16 @@ from slicer.i18n import tr as _
 from CTGANLib.training.runs import runs_folder
 from CTGANReconstructLib.backend import Backend
 from CTGANReconstructLib.job_control import JobControl, showError
-from CTGANReconstructLib.models import installedModels
+from CTGANReconstructLib.models import ModelEntry, installedModels
+from CTGANReconstructLib.node_tables import showTable
 from CTGANReconstructLib.panel_widget import Panel
 
 from .data_choice import DataChoice
 from .evaluate_task import EvaluateResult, EvaluateTask
 from .evaluation_tables import addEvaluation
-from .node_tables import showTable
 
-_TASK = "biplanar"
+# What is scored, and of these what is also scored on input that is not ideal.
+_TASKS, _WITH_CONDITIONS = ("biplanar", "segmentation"), ("biplanar",)
 _ROWS, _CSV, _REPORT = "rows.json", "rows.csv", "report.html"
 
 
@@ -31,6 +32,7 @@ class EvaluatePanel(Panel):
         self.tables: list[slicer.vtkMRMLTableNode] = []
         self._parameters = None
         self._folder: Path | None = None
+        self._models: dict[str, list[ModelEntry]] = {}
         self._data = DataChoice(ui.evaluationDataEdit, ui.evaluationTableButton, self._onData)
         self.job = JobControl(
             ui.evaluateButton, ui.evaluateProgressBar, ui.evaluateStatusLabel, backend, self._makeTask, self._onDone
@@ -39,6 +41,7 @@ class EvaluatePanel(Panel):
         ui.compareList.connect("itemChanged(QListWidgetItem*)", self._onCompared)
         ui.showSummaryButton.clicked.connect(lambda: self._showTable(0))
         ui.showCasesButton.clicked.connect(lambda: self._showTable(1))
+        ui.showConditionsButton.clicked.connect(lambda: self._showTable(2))
         ui.openReportButton.clicked.connect(self._onOpenReport)
         ui.saveCsvButton.clicked.connect(self._onSaveCsv)
         self._showResult()
@@ -72,6 +75,7 @@ class EvaluatePanel(Panel):
     def _onModel(self, index: int) -> None:
         if self._parameters is not None:
             self._parameters.evaluatedModel = self.ui.evaluatedModelComboBox.itemData(index) or ""
+            self._listCompared()
 
     def _onCompared(self, item: qt.QListWidgetItem) -> None:
         items = [self.ui.compareList.item(row) for row in range(self.ui.compareList.count)]
@@ -81,23 +85,35 @@ class EvaluatePanel(Panel):
 
     def _listModels(self) -> None:
         """Show the installed models; what was chosen stays so."""
-        models = installedModels(_TASK)
-        combo, others = self.ui.evaluatedModelComboBox, self.ui.compareList
-        compared = list(self._parameters.comparedModels)
-        wasBlocked, othersWereBlocked = combo.blockSignals(True), others.blockSignals(True)
+        self._models = {task: installedModels(task) for task in _TASKS}
+        combo = self.ui.evaluatedModelComboBox
+        wasBlocked = combo.blockSignals(True)
         combo.clear()
-        others.clear()
-        for model in models:
+        for model in (model for models in self._models.values() for model in models):
             combo.addItem(model.title, model.name)
+        combo.currentIndex = max(0, combo.findData(self._parameters.evaluatedModel))
+        combo.blockSignals(wasBlocked)
+        self._onModel(combo.currentIndex)
+
+    def _listCompared(self) -> None:
+        """Show what the model under test can be compared with: the models of its task."""
+        others, compared = self.ui.compareList, list(self._parameters.comparedModels)
+        wasBlocked = others.blockSignals(True)
+        others.clear()
+        for model in self._models.get(self._task, []):
             item = qt.QListWidgetItem(model.title)
             item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable)
             item.setData(qt.Qt.UserRole, model.name)
             item.setCheckState(qt.Qt.Checked if model.name in compared else qt.Qt.Unchecked)
             others.addItem(item)
-        combo.currentIndex = max(0, combo.findData(self._parameters.evaluatedModel))
-        combo.blockSignals(wasBlocked)
-        others.blockSignals(othersWereBlocked)
-        self._onModel(combo.currentIndex)
+        others.blockSignals(wasBlocked)
+        self.ui.conditionsCheckBox.enabled = self._task in _WITH_CONDITIONS
+
+    @property
+    def _task(self) -> str:
+        """Of the model under test."""
+        chosen = self._parameters.evaluatedModel
+        return next((task for task, models in self._models.items() if chosen in [m.name for m in models]), "")
 
     def _makeTask(self) -> EvaluateTask:
         parameters = self._parameters
@@ -107,14 +123,16 @@ class EvaluatePanel(Panel):
         data = Path(parameters.evaluationData)
         dataName = data.name if data.is_dir() else f"{data.parent.name} {data.stem}"
         self._folder = runs_folder().parent / "evaluations" / f"{parameters.evaluatedModel} on {dataName}"
+        sameTask = [model.name for model in self._models[self._task] if model.name != parameters.evaluatedModel]
         return EvaluateTask(
             data,
             parameters.evaluatedModel,
-            tuple(name for name in parameters.comparedModels if name != parameters.evaluatedModel),
+            tuple(name for name in parameters.comparedModels if name in sameTask),
             self._folder / _ROWS,
             self._folder / _CSV,
             self._folder / _REPORT,
             parameters.device,
+            parameters.conditions and self._task in _WITH_CONDITIONS,
         )
 
     def _onDone(self, result: EvaluateResult) -> None:
@@ -126,6 +144,7 @@ class EvaluatePanel(Panel):
     def _showResult(self) -> None:
         ui, result = self.ui, self.lastResult
         ui.showSummaryButton.enabled = ui.showCasesButton.enabled = bool(self.tables)
+        ui.showConditionsButton.enabled = len(self.tables) > 2
         ui.openReportButton.enabled = bool(result and result.report)
         ui.saveCsvButton.enabled = result is not None
         ui.evaluationResultLabel.text = resultText(result) if result else ""

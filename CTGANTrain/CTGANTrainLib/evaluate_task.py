@@ -15,6 +15,7 @@ class EvaluateResult:
     Attributes:
         rows: one a case and method: ``case``, ``method`` and the scores by name.
         summary: one a method.
+        conditions: rows like ``rows`` under each ``condition`` of input that is not ideal; empty where not asked for.
         leftOut: why CTs were not used, by case.
         warnings: what to know when reading the scores, a sentence each.
         report: the HTML report, or None.
@@ -22,6 +23,7 @@ class EvaluateResult:
 
     rows: list[dict]
     summary: list[dict]
+    conditions: list[dict]
     leftOut: dict[str, str]
     warnings: list[str]
     report: Path | None
@@ -38,6 +40,7 @@ class EvaluateTask:
     csvFile: str | Path | None = None
     reportFile: str | Path | None = None
     device: str = ""
+    conditions: bool = False
 
     def prepare(self, folder: Path) -> list[str]:
         arguments = ["evaluate", "--data", str(existingData(self.data))]
@@ -45,13 +48,15 @@ class EvaluateTask:
             arguments += ["--compare", *self.compare]
         files = {"out": self.tableFile, "csv": self.csvFile, "html": self.reportFile}
         paths = {option: file and str(Path(file).resolve()) for option, file in files.items()}
-        return arguments + optionArguments({"model": self.model, **paths, "device": self.device})
+        options = {"model": self.model, **paths, "device": self.device, "conditions": self.conditions}
+        return arguments + optionArguments(options)
 
     def finish(self, result: dict) -> EvaluateResult:
         report = result.get("report")
         return EvaluateResult(
             result["rows"],
             result.get("summary") or [],
+            result.get("conditions") or [],
             result.get("left_out") or {},
             result.get("warnings") or [],
             Path(report) if report else None,

@@ -7,10 +7,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from CTGANReconstructLib.backend import Backend
+from CTGANReconstructLib.item_tables import selectedRows, setHeaders, showRows
 from CTGANReconstructLib.job_control import JobControl
 from CTGANReconstructLib.panel_widget import Panel
 
-from .item_tables import selectedRows, setHeaders, showRows
 from .model_task import ModelTask, storedModels
 
 

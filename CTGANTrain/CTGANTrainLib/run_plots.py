@@ -6,9 +6,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from CTGANLib.training.runs import Run
+from CTGANReconstructLib.node_tables import fillTable
 
 from .curves import Curves
-from .node_tables import fillTable
 from .run_nodes import runNode, sharedNode
 
 LOSSES, SCORES = "losses", "scores"

@@ -7,8 +7,8 @@ import qt
 from slicer.i18n import tr as _
 
 from CTGANLib.training.runs import Run
+from CTGANReconstructLib.item_tables import selectedRows, setHeaders, showRows
 
-from .item_tables import selectedRows, setHeaders, showRows
 from .run_state import RunState, bestText, createdText, settingsText
 
 

@@ -13,11 +13,12 @@ from CTGANReconstructLib.job_control import durationText, showError
 from CTGANReconstructLib.panel_widget import Panel
 
 from .data_choice import DataChoice
+from .recipe_hints import SEGMENTATION, recipeHint
 from .run_examples import RunExamples
 from .run_state import RunState, bestText, runState
 from .run_view import RunView
 from .runs_table import RunsTable
-from .train_form import SettingsTable, trainTask
+from .train_form import SettingsTable, isKiTS, trainTask
 from .trainings import STARTING, Trainings, deleteRun
 
 _POLL_MSEC = 1000
@@ -35,7 +36,7 @@ class TrainPanel(Panel):
         self._parameters = None
         self._active = False
         self._states: dict[Path, RunState] = {}
-        self._data = DataChoice(ui.trainDataEdit, ui.trainTableButton, lambda path: self._set("trainData", path))
+        self._data = DataChoice(ui.trainDataEdit, ui.trainTableButton, self._onData)
         self._settings = SettingsTable(ui.settingsTable, lambda values: self._set("settings", values))
         self._runs = RunsTable(ui.runsTable, self._onSelected)
         self._view = RunView(ui)
@@ -76,7 +77,8 @@ class TrainPanel(Panel):
     def update(self) -> None:
         """Show the parameter node's state where no widget is connected with it, and whether all is chosen."""
         self._data.show(self._parameters.trainData)
-        self._settings.show(self._parameters.settings)
+        self._settings.show(self._parameters.recipe, self._parameters.settings)
+        self._showRecipe(self._parameters.recipe)
         problem = self._data.problem()
         self.ui.startButton.enabled = not problem
         self.ui.startButton.toolTip = problem or _("Begin a new run. It goes on when this panel or Slicer is closed")
@@ -93,9 +95,22 @@ class TrainPanel(Panel):
         """The selected runs."""
         return self._runs.selected()
 
+    def _onData(self, path: str) -> None:
+        if self._parameters is None or path == self._parameters.trainData:
+            return
+        self._parameters.trainData = path
+        if isKiTS(path):  # it can be meant for nothing else, so that Start is all that is left to click
+            self._parameters.recipe, self._parameters.structures = SEGMENTATION, "kidney"
+
     def _set(self, name: str, value: object) -> None:
         if self._parameters is not None:
             setattr(self._parameters, name, value)
+
+    def _showRecipe(self, recipe: str) -> None:
+        ui = self.ui
+        ui.recipeHintLabel.text = recipeHint(recipe)
+        for widget in (ui.structuresLabel, ui.structuresComboBox):
+            widget.visible = recipe == SEGMENTATION
 
     def _refresh(self) -> None:
         """Read the run folders, and show what is in them."""

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from CTGANLib.commands import recipes
 from CTGANReconstructLib.tasks import optionArguments
 
-RECIPES = ["biplanar"]
+RECIPES = list(recipes.RECIPES)
+STRUCTURES = ["chest", "kidney", "nodule", "labels"]
 DEVICES = ["auto", "cpu", "cuda", "mps"]
 
 

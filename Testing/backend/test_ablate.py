@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import stdev
 from types import SimpleNamespace
@@ -64,8 +64,8 @@ def training(monkeypatch):
     return fake
 
 
-def ablate_in(folder, prepared=None, **fixed) -> Ablation:
-    return Ablation(folder, prepared or data(), SOURCE, lambda name: KIT, fixed, "cpu")
+def ablate_in(folder, prepared=None, assignments=(), **fixed) -> Ablation:
+    return Ablation(folder, prepared or data(), SOURCE, lambda name: KIT, fixed, "cpu", assignments)
 
 
 def test_all_combinations_in_the_order_given():
@@ -77,6 +77,13 @@ def test_all_combinations_in_the_order_given():
         for kind in ("plain", "fancy")
     ]
     assert combinations(["x"], []) == [Combination("x", ())]
+
+
+def test_one_at_a_time():
+    wanted = combinations(["x"], ["weight=0,1,2", "kind=plain,fancy", "seed=3,4"], one_at_a_time=True)
+    assert [tuple(value for _, value in combination.switches) for combination in wanted] == [
+        ("0", "plain", "3"), ("0", "plain", "4"), ("0", "fancy", "3"), ("1", "plain", "3"), ("2", "plain", "3"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("vary", [["weight"], ["=1,2"], ["weight="], ["weight=1,,2"], ["weight=1,1"], ["w=1", "w=2"]])
@@ -102,6 +109,12 @@ def test_each_combination_is_trained_once_with_each_seed(tmp_path, training):
     assert again == rows and training.call_count == 4
     ablate_in(tmp_path, steps=3).run(combinations(["x"], ["weight=0,1,2"]), [0, 4])
     assert training.call_count == 6
+
+
+def test_settings_of_all_runs(tmp_path, training):
+    ablate_in(tmp_path, assignments=["kind=fancy", "weight=7"]).run(combinations(["x"], ["weight=0,1"]), [0])
+    settings = [call.args[3] for call in training.call_args_list]
+    assert settings == [Settings(weight=weight, kind="fancy") for weight in (0.0, 1.0)]  # what is varied counts
 
 
 def test_a_failed_or_paused_run_is_gone_on_with(tmp_path, training):
@@ -152,24 +165,27 @@ def test_the_table_has_intervals_over_cases_and_the_spread_over_seeds(tmp_path, 
     # Seeds 0 and 3 give scores 0 and 3 higher.
     assert [line["psnr_true"] for line in (low, high, mean)] == pytest.approx([23 + 1.5, 33 + 1.5, 10])
     assert low["psnr_true_ci95"] == pytest.approx(interval([value + 1.5 for value in CASES.values()]))
+    # All cases change alike, so the change is certain where the score itself is not.
+    assert [line["psnr_true_change"] for line in (low, high, mean)] == pytest.approx([0, 10, 10 - 24.5])
+    assert high["psnr_true_change_ci95"] == pytest.approx(0) and high["psnr_true_ci95"] > 5
     assert low["psnr_true_seed_sd"] == pytest.approx(stdev([0, 3])) and mean["psnr_true_seed_sd"] == 0
     assert "psnr_true_seed_sd" not in ablation_table([row for row in rows if row["seed"] == 0], wanted, "psnr_true")[0]
 
 
 def test_the_command_writes_its_tables(tmp_path, training, monkeypatch, capsys):
-    monkeypatch.setattr(recipes, "recipe_kit", lambda name: KIT)
-    monkeypatch.setattr("CTGANLib.datasets.preparation.prepare_data", lambda source, cache, progress: data())
+    kit = replace(KIT, prepare=lambda settings, source, cache, progress: data())
+    monkeypatch.setattr(recipes, "recipe_kit", lambda name: kit)
     parsed = SimpleNamespace(
         data=tmp_path / "ct", out=tmp_path, recipe=["biplanar"], vary=["weight=0,1"], seeds=[0, 1, 1], steps=5
     )
-    parsed.device = "cpu"
+    parsed.device, parsed.set, parsed.one_at_a_time = "cpu", ["kind=fancy"], True
     result = ablate.run(parsed, lambda fraction, message: None)
     assert [line["weight"] for line in result["table"]] == ["0", "1", ""] and result["table"][0]["seeds"] == 2
     assert json.loads((tmp_path / "ablation.json").read_text()) == result["table"]
     with (tmp_path / "ablation.csv").open(newline="") as file:
         assert [row["weight"] for row in csv.DictReader(file)] == ["0", "1", ""]
     assert "3 cases of the role test" in (tmp_path / "ablation.html").read_text(encoding="utf-8")
-    assert "| biplanar    | 0      | 2     | 3     | 23.50 ± 8.95 |" in result["text"]
+    assert "| biplanar    | 0      | 2     | 3     | 23.50 ± 8.95 | 0.000 ± 0.000    |" in result["text"]
 
 
 def test_wrong_use(tmp_path):

@@ -98,7 +98,7 @@ def test_a_marker_is_seen_where_the_standard_detector_says():
 
 
 @pytest.mark.parametrize(("view", "known", "place"), [(View.AP, View.PA, 0), (View.RLAT, View.LLAT, 1)])
-def test_views_that_were_not_learned_are_taken_for_those_that_were(view, known, place):
+def test_each_view_is_read_with_its_own_camera(view, known, place):
     torch.manual_seed(0)
     network = BiplanarGenerator(channels_2d=(8, 8, 8, 8), channels_3d=(8, 8, 8, 8))
     for head in network.heads.values():
@@ -113,4 +113,4 @@ def test_views_that_were_not_learned_are_taken_for_those_that_were(view, known, 
     told = reconstructor(*pair)
     assert told.inputs[place].acquisition.view == view  # the re-projection is from where the radiograph was taken
     pair[place] = replace(pair[place], acquisition=replace(pair[place].acquisition, view=known))
-    assert np.array_equal(told.volume.array, reconstructor(*pair).volume.array)
+    assert not np.array_equal(told.volume.array, reconstructor(*pair).volume.array)

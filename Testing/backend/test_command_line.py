@@ -1,5 +1,6 @@
 """The command line: the main job on the sample patient, events, exit statuses, and every kind of bad input."""
 
+import csv
 import json
 import resource
 import signal
@@ -183,11 +184,17 @@ def test_preview_answers_each_request(tmp_path):
 
 
 def test_segment(tmp_path, capsys):
-    status, events = run(capsys, "segment", CT, "--out", tmp_path / "ct.seg.nrrd")
-    assert status == 0
-    volumes = events[-1]["volumes_ml"]
+    out, table = tmp_path / "ct.seg.nrrd", tmp_path / "ct.csv"
+    status, events = run(capsys, "segment", CT, "--out", out, "--table", table)
+    result = events[-1]
+    assert status == 0 and out.exists() and result["model"] == "ChestSegmentation" and result["warnings"] == []
+    assert any("about" in event["message"] for event in events[:-1])  # the time is told before the start
+    volumes = {row["name"]: row["volume_ml"] for row in result["segments"]}
     assert 1000 < volumes["Left lung"] < volumes["Right lung"] * 1.2 < 5000
-    assert volumes["Body"] > volumes["Left lung"] + volumes["Right lung"] + volumes["Bone"]
+    assert volumes["Body"] > sum(volume for name, volume in volumes.items() if name != "Body")
+    with table.open() as file:
+        assert [row["name"] for row in csv.DictReader(file)] == list(volumes)
+    assert result["seconds"] > 0 and result["peak_memory_mb"] > 0
 
 
 def test_models(capsys):
@@ -199,8 +206,9 @@ def test_models(capsys):
     assert run(capsys, "models", "verify", "Nobody")[0] == 1
 
 
-def test_the_shipped_model_never_saw_a_test_patient():
-    trained_on = first_model("biplanar").metadata["ctgan"]["trained_on"]
+@pytest.mark.parametrize("task", ["biplanar", "segmentation"])
+def test_the_shipped_models_never_saw_a_test_patient(task):
+    trained_on = first_model(task).metadata["ctgan"]["trained_on"]
     test = {"lidc_0001", "lidc_0003", "lungdiag_R239", "rider_1129164940", "ts_aorta", "tseg_s0029"}
     assert trained_on and not test & set(trained_on)
 

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 import torch
 
+from CTGANLib.__main__ import main
 from CTGANLib.biplanar.network import BiplanarGenerator
 from CTGANLib.biplanar.publish import publish
 from CTGANLib.biplanar.recipe import BiplanarSettings
@@ -13,6 +14,7 @@ from CTGANLib.biplanar.reconstruct import NETWORKS
 from CTGANLib.errors import UserError
 from CTGANLib.models import store
 from CTGANLib.models.bundle import METADATA, WEIGHTS, open_bundle, save_bundle, sha256
+from CTGANLib.models.combine import combine
 from CTGANLib.models.exchange import export_model, import_model
 
 
@@ -37,6 +39,26 @@ def bundle(tmp_path):
     ours = {"task": "biplanar", "license": "CC0-1.0", "trained_on": ["a", "b"], "scores": scores}
     metadata = {"name": "Tiny", "data_source": "here", "ctgan": ours}
     return save_bundle(tmp_path / "Tiny", torch.nn.Linear(2, 2), {"_target_": "Linear"}, metadata, "# Card", "CC0")
+
+
+@pytest.fixture
+def combined(bundle, tmp_path):
+    """``bundle`` with texture weights and two snapshots from other trainings."""
+    parts = []
+    for number in range(3):
+        ours = {
+            "task": "biplanar",
+            "license": "CC0-1.0",
+            "trained_on": ["b", f"c{number}"],
+            "hours": number + 0.5,
+            "device": "cpu",
+            "settings": {"steps": 100 + number},
+        }
+        metadata = {"name": "Part", "data_source": "here; there", "ctgan": ours}
+        definition = {"_target_": "Linear"}
+        folder = tmp_path / f"Part {number}"
+        parts.append(save_bundle(folder, torch.nn.Linear(2, 2), definition, metadata, "# P", "CC0"))
+    return combine(bundle, parts[0], parts[1:], tmp_path / "Combined"), parts
 
 
 def change_metadata(model, change) -> None:
@@ -110,6 +132,8 @@ def test_the_catalogue_tells_what_a_model_is(bundle):
         "data": {"n": 2, "sources": "here"},
         "scores": [{"method": "Tiny", "n": 2, "psnr_true": 20.5}],
         "size_mb": 0.0,
+        "texture": False,
+        "snapshots": 0,
         "path": str(imported.folder),
         "own": True,
     }
@@ -391,3 +415,118 @@ def test_a_damaged_model_of_the_store_is_told_from_an_unknown_one(bundle):
     change_metadata(model, lambda entries: [entries])
     with pytest.raises(UserError, match="metadata cannot be read"):
         store.find_model("Tiny")
+
+
+def test_a_combined_model_keeps_where_each_part_comes_from(combined, bundle):
+    model, parts = combined
+    model.check()
+    assert model.has_texture and model.snapshots == ["snapshot_1", "snapshot_2"]
+    for name, source in zip(("model", "texture", "snapshot_1", "snapshot_2"), (bundle, *parts), strict=True):
+        for key, value in source.weights().items():
+            assert torch.equal(model.weights(name)[key], value)
+    ours = model.metadata["ctgan"]
+    assert ours["trained_on"] == ["a", "b", "c0", "c1", "c2"]  # a patient of any part is no test patient
+    assert model.metadata["data_source"] == "here; there"
+    provenance = {"trained_on": ["b", "c0"], "hours": 0.5, "device": "cpu", "settings": {"steps": 100}}
+    assert ours["parts"]["texture"] == {"model": "Part 0", **provenance}
+    card = (model.folder / "docs/README.md").read_text()
+    assert card.startswith("# Card\n") and "`models/snapshot_2.pt`: the model Part 2, 102 steps, 2.5 hours" in card
+    described = store.describe(model)
+    assert (described["texture"], described["snapshots"]) == (True, 2)
+
+
+def test_further_weights_hold_only_what_differs(bundle, tmp_path):
+    network = torch.nn.Linear(2, 2)
+    network.load_state_dict({name: value.float() for name, value in bundle.weights().items()})
+    network.bias.data += 1
+    texture = save_bundle(tmp_path / "T", network, {"_target_": "Linear"}, bundle.metadata, "# P", "CC0")
+    model = combine(bundle, texture, [], tmp_path / "Combined")
+    assert torch.load(model.folder / "models/texture.pt", weights_only=True).keys() == {"bias"}
+    assert torch.equal(model.weights("texture")["weight"], bundle.weights()["weight"])
+
+
+def test_snapshots_are_added_to_those_that_there_are(combined, tmp_path):
+    model, parts = combined
+    more = combine(model, None, parts[:1], tmp_path / "More")
+    assert more.snapshots == ["snapshot_1", "snapshot_2", "snapshot_3"]
+    assert more.hashes["texture"] == model.hashes["texture"]
+
+
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_further_weights_travel(combined, tmp_path, user_store, ending):
+    model, _ = combined
+    export_model(model, tmp_path / f"Exported{ending}")
+    imported = import_model(tmp_path / f"Exported{ending}")
+    imported.check()
+    assert imported.hashes == model.hashes and imported.folder.parent == user_store
+    assert store.adopt(imported.folder, "Copy").hashes == model.hashes
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda file: file.write_bytes(b"other"), "texture weights have changed"),
+        (lambda file: file.unlink(), "no models/texture.pt"),
+        (lambda file: torch.save({"weight": torch.zeros(3)}, file), "texture weights of another network"),
+        (lambda file: torch.save({"weight": print}, file), "cannot be read as plain numbers"),
+    ],
+)
+def test_damaged_or_foreign_further_weights_are_refused(combined, user_store, spoil, message):
+    model, _ = combined
+    file = model.folder / "models/texture.pt"
+    spoil(file)
+    if "changed" not in message and file.is_file():  # even if their hash is right
+        change_metadata(model, lambda entries: entries["ctgan"]["further"].update(texture=sha256(file)))
+    with pytest.raises(UserError, match=message):
+        import_model(model.folder)
+    assert is_empty(user_store)
+
+
+@pytest.mark.parametrize(
+    ("further", "message"),
+    [
+        ({}, "no SHA-256 of models/texture.pt"),
+        ({"texture": "x"}, "no SHA-256 of further weights"),
+        (["texture"], "no SHA-256 of further weights"),
+        ({"../model": "0" * 64}, "unknown weights"),
+    ],
+)
+def test_each_further_file_has_its_hash(combined, further, message):
+    model, _ = combined
+    change_metadata(model, lambda entries: entries["ctgan"].update(further=further))
+    with pytest.raises(UserError, match=message):
+        open_bundle(model.folder)
+
+
+def test_only_trainings_of_one_network_are_combined(bundle, combined, generator, tmp_path):
+    parts = combined[1]
+    out = tmp_path / "Out"
+    for texture, snapshots, folder, message in (
+        (generator[0], [], out, "another network"),
+        (None, [], out, "nothing to combine"),
+        (parts[0], parts, parts[1].folder, "already"),
+        (None, parts * 4, out, "at most 9"),
+        (parts[0], [], tmp_path / "a*", "cannot be called"),
+    ):
+        with pytest.raises(UserError, match=message):
+            combine(bundle, texture, snapshots, folder)
+    change_metadata(parts[0], lambda entries: entries["ctgan"].update(license="other"))
+    with pytest.raises(UserError, match="another license"):
+        combine(bundle, open_bundle(parts[0].folder), [], out)
+    change_metadata(parts[0], lambda entries: entries["ctgan"].update(task="segmentation"))
+    with pytest.raises(UserError, match="another network"):
+        combine(bundle, open_bundle(parts[0].folder), [], out)
+    assert not out.exists()
+
+
+def test_the_command_combines_and_the_list_tells(bundle, combined, user_store, capsys):
+    part = str(combined[1][0].folder)
+    out = str(user_store / "By command")
+    assert main(["models", "combine", str(bundle.folder), "--texture", part, "--snapshots", part, "--out", out]) == 0
+    assert main(["models", "verify", "By command"]) == 0
+    capsys.readouterr()
+    assert main(["models", "list"]) == 0
+    head, *rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if "|" in line]
+    (row,) = [row for row in rows if "By command" in row[1]]
+    told = dict(zip([cell.strip() for cell in head], [cell.strip() for cell in row], strict=True))
+    assert (told["texture"], told["snapshots"]) == ("yes", "1")

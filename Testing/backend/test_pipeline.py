@@ -18,7 +18,7 @@ from CTGANLib.commands import recipes
 from CTGANLib.errors import UserError
 from CTGANLib.models.exchange import import_model
 from CTGANLib.models.store import delete_model, find_model, list_models
-from CTGANLib.pipeline import pipeline, publication
+from CTGANLib.pipeline import publication
 from CTGANLib.pipeline.gate import Condition, default_gate, judge, read_gate
 from CTGANLib.pipeline.search import Task, search
 from CTGANLib.training.runs import Run
@@ -33,8 +33,7 @@ HOOK = "https://hooks.example.org/secret"
 
 @pytest.fixture(autouse=True)
 def numbers(monkeypatch, tmp_path):
-    """Text files in the place of CTs, and an empty model store."""
-    monkeypatch.setattr(pipeline, "prepare_data", tiny_kit.prepare_numbers)
+    """An empty model store."""
     monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "store"))
 
 
@@ -216,7 +215,7 @@ def test_a_search_ends_hopeless_trials_early_and_survives_broken_ones(data, tmp_
             raise UserError("The learning rate is too high.", "Lower it.")
         return tiny_kit.TinyRecipe(settings, volumes, device)
 
-    prepared = tiny_kit.prepare_numbers(data, tmp_path / "cache", lambda fraction, message: None)
+    prepared = tiny_kit.prepare_numbers(TinySettings(), data, tmp_path / "cache", lambda fraction, message: None)
     kit = replace(tiny_kit.KIT, recipe=fail_at_a_high_rate)
     task = Task(kit, "biplanar", prepared, data, TinySettings(), kit.search, "cpu", False)
     found = search(task, tmp_path / "search", 12)

@@ -207,6 +207,41 @@ def test_a_table_of_combinations(tmp_path):
     assert "20.00 ± 1.00" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
+def detailed(score: float, own: str, method: str) -> dict:
+    """A row with the details that have sections of their own."""
+    volumes = {"Right <lung>": {"ml": score, "true_ml": 100.0, "error_ml": score - 100, "error_percent": score - 100}}
+    correlations = {other: 0.8 if other == own else 0.1 for other in ("<a>", "b")}
+    return {"case": own, "method": method, "psnr_true": 20.0, "volumes": volumes, "correlations": correlations}
+
+
+def test_details_have_sections_of_their_own(tmp_path):
+    (tmp_path / "sheets").mkdir()
+    sheets, table, evil = Sheets(tmp_path / "sheets"), [], "<Model>"
+    for case, score in (("<a>", 90.0), ("b", 120.0)):
+        table += [detailed(score, case, evil), detailed(100.0, case, "mean volume")]
+        sheets(case, {"truth": patient(), evil: patient(), "mean volume": patient()}, table[-2:])
+    conditions = [
+        {"case": case, "method": evil, "condition": condition, "psnr_true": 20.0 - worse}
+        for case in ("<a>", "b")
+        for condition, worse in (("<ideal>", 0.0), ("turned", 1.5))
+    ]
+    html_report(tmp_path / "r.html", "R", {}, table, sheets, "psnr_true", conditions=conditions)
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    _Balanced().feed(text)
+    assert not re.search("<(Model|lung|ideal|a)>", text)
+    plain = re.sub(r"base64,[\w+/=]+", "", text)
+    volumes = plain[plain.index("Volumes of structures") : plain.index("Input that is not ideal")]
+    # Errors of −10 and +20 %: 5 % on average, 15 % whatever the sign.
+    assert "Right &lt;lung&gt;" in volumes and ">5.000 ±" in volumes and ">15.00 ±" in volumes
+    assert "-1.500 ± 0.000" in plain[plain.index("Input that is not ideal") :]
+    assert "<th>volumes" not in plain and "correlations" not in re.sub("correlations of the predictions", "", plain)
+    # One matrix, that of the model.
+    drawn = [b64decode(svg).decode() for svg in re.findall(r"svg\+xml;base64,([\w+/=]+)", text)]
+    (matrix,) = [svg for svg in drawn if "<rect" in svg]
+    ElementTree.fromstring(matrix)
+    assert matrix.count(">0.80<") == 2 and matrix.count(">0.10<") == 2
+
+
 def test_pdf_needs_its_package(tmp_path, written, monkeypatch):
     written({"a": 20.0})
     monkeypatch.setitem(sys.modules, "xhtml2pdf", None)

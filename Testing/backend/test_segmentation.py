@@ -9,8 +9,8 @@ from CTGANLib.imaging.geometry import Grid
 from CTGANLib.imaging.standardize import standardize
 from CTGANLib.imaging.volumes import Volume, read_volume
 from CTGANLib.segmentation.files import write_segmentation
-from CTGANLib.segmentation.labels import BODY, BONE, LABELS, LEFT_LUNG, RIGHT_LUNG
-from CTGANLib.segmentation.segment import segment, structure, volumes_ml
+from CTGANLib.segmentation.labels import BODY, BONE, LABELS, LEFT_LUNG, MEDIASTINUM, RIGHT_LUNG, structure
+from CTGANLib.segmentation.segment import segment, volumes_ml
 from phantoms import CENTER, DIRECTIONS, chest, points, turned_grid
 
 
@@ -92,7 +92,7 @@ def test_contrast_in_the_heart_is_no_bone():
     array = volume.array.copy()
     array[heart] = 400
     labels = segment(Volume(array, volume.grid))
-    assert (labels.array[heart] == BODY.value).all()
+    assert (labels.array[heart] == MEDIASTINUM.value).all()
     assert (labels.array[(np.abs(right) < 8) & (np.abs(front + 67) < 8) & (np.abs(up) < 50)] == BONE.value).all()
 
 
@@ -108,6 +108,7 @@ def labeled() -> Volume:
     array[1:11, 2:13, 1:15] = BODY.value
     array[3:9, 4:9, 9:13] = RIGHT_LUNG.value
     array[4:9, 4:8, 3:6] = LEFT_LUNG.value
+    array[4:8, 4:8, 7:9] = MEDIASTINUM.value
     array[2:10, 11, 7] = BONE.value
     matrix = np.eye(4)
     matrix[:3, :3] = DIRECTIONS["oblique"] * [2.0, 3.0, 4.0]
@@ -116,7 +117,7 @@ def labeled() -> Volume:
 
 
 def test_volumes():
-    assert volumes_ml(labeled()) == {"Body": 37.0, "Right lung": 2.9, "Left lung": 1.4, "Bone": 0.2}
+    assert volumes_ml(labeled()) == {"Body": 37.0, "Right lung": 2.9, "Left lung": 1.4, "Mediastinum": 0.8, "Bone": 0.2}
 
 
 def test_the_file_holds_all_segments(tmp_path):
@@ -188,7 +189,7 @@ def test_terminology():
         "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
         "~SCT^39607008^Lung~SCT^24028007^Right~Anatomic codes - DICOM master list~^^~^^"
     )
-    assert [label.value for label in LABELS] == [1, 2, 3, 4]
+    assert [label.value for label in LABELS] == [1, 2, 3, 6, 4]
 
 
 def test_real_lungs(shared_ct):

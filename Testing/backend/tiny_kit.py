@@ -20,7 +20,6 @@ from CTGANLib.files import staged
 from CTGANLib.imaging.geometry import Grid
 from CTGANLib.imaging.volumes import Volume
 from CTGANLib.models.bundle import save_bundle
-from CTGANLib.pipeline import pipeline
 from CTGANLib.pipeline.gate import Condition
 from CTGANLib.pipeline.pipeline import Pipeline
 from CTGANLib.pipeline.plan import Plan
@@ -121,6 +120,7 @@ KIT = Kit(
     publish=publish,
     score="closeness",
     search={"learning_rate": (1e-3, 0.5)},
+    prepare=lambda *arguments: prepare_numbers(*arguments),
 )
 
 
@@ -135,8 +135,8 @@ def data_set(folder: Path) -> Path:
     return folder
 
 
-def prepare_numbers(data, cache, progress) -> PreparedData:
-    """In the place of ``prepare_data``: volumes of the numbers, in files named by content; no number, no case."""
+def prepare_numbers(settings, data, cache, progress) -> PreparedData:
+    """Volumes of the numbers, in files named by content; no number, no case."""
     cases, prepared, left_out = find_cases(data), {}, {}
     Path(cache).mkdir(exist_ok=True)
     for case in cases:
@@ -172,6 +172,5 @@ def make(data: Path, out: Path, **changes: object) -> Pipeline:
 
 
 if __name__ == "__main__":
-    pipeline.prepare_data = prepare_numbers
     source, target, slowness = sys.argv[1:]
     make(Path(source), Path(target), settings=TinySettings(seconds=float(slowness))).run()

@@ -1,8 +1,9 @@
 """How good the reconstruction is, beside its rivals: one table over the test patients.
 
-Mean and half the 95 % interval over patients; parameters, GFLOP, seconds and peak memory of one reconstruction, each in
-a process of its own with two threads. ``--rival`` and ``--texture`` name further models, by default none:
-a dual-path generator trained on the same data for the same time, and a checkpoint trained with the discriminator.
+Mean and half the 95 % interval over patients; then parameters, GFLOP and seconds of the network (``forward_s``) and of
+the whole reconstruction (``seconds``), and its peak memory, each in a process of its own with two threads. ``X2CT-GAN
+size`` is the dual-path generator with as many channels as the published one (61.7 M parameters, 510 GFLOP), untrained,
+for its costs. With a GAN and with an ensemble ours is scored where the model has such weights.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,55 +22,94 @@ import environment
 
 DATA = environment.REPOSITORY.parent / "shared" / "data" / "ct"
 SCORES = ("psnr_x2ct", "psnr_true", "ssim_x2ct", "ssim", "mae_hu", "lung_dice", "bone_dice", "nrmse")
-COSTS = ("parameters", "gflop", "seconds", "peak_mb")
+OF_UNCERTAINTY = ("uncertainty_rank", "coverage_1sd", "coverage_2sd")
+RIVAL = "ChestDualPath"
+OURS = "ours, refined"
+"""As the program reconstructs by default."""
+PUBLISHED = "X2CT-GAN size"
+PUBLISHED_CHANNELS = (32, 64, 128, 256, 256, 128), (16, 44, 96, 192, 192, 128)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A model of the store and how it is used; with no name the adjoint."""
+
+    model: str = ""
+    refine: bool = False
+    sharpness: float = 0.0
+    uncertainty: bool = False
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="default: ../shared/data/ct")
-    parser.add_argument("--model", default="ChestBiplanar", metavar="NAME", help="ours")
-    parser.add_argument("--rival", metavar="NAME", help="a dual-path model")
-    parser.add_argument("--texture", metavar="NAME", help="ours, trained with the discriminator")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", default=DATA, help="default: ../shared/data/ct")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep prepared CTs there")
+    parser.add_argument("--model", metavar="NAME", help="ours, a model of the store or its folder; default: the first")
+    parser.add_argument("--rival", metavar="NAME", help=f"a dual-path model; default: {RIVAL}, if there is one")
     arguments = parser.parse_args()
     if Path(sys.prefix) != environment.folder():
-        given = [f"--{name}={value}" for name, value in vars(arguments).items() if value is not None]
-        return environment.run([str(Path(__file__).resolve()), *given])
-    methods = {"ours": (arguments.model, False), "ours, refined": (arguments.model, True), "adjoint": ("", False)}
-    methods |= {"dual-path": (arguments.rival, False)} if arguments.rival else {}
-    methods |= {"ours, with GAN": (arguments.texture, False)} if arguments.texture else {}
+        given = {name: value for name, value in vars(arguments).items() if value}
+        parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
+        return environment.run([str(Path(__file__).resolve()), *parts])
+    methods = chosen(arguments.model, arguments.rival)
     # First, since a process inherits the peak memory of the one that starts it.
-    costs = {method: measured(*how) for method, how in methods.items()}
-    with tempfile.TemporaryDirectory() as cache:
-        rows = evaluated(arguments.data or DATA, Path(cache), methods)
-    rows = [{**row, **costs.get(row["method"], {})} for row in rows]
-    show(rows)
+    costs = {name: measured(method) for name, method in {**methods, PUBLISHED: None}.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        rows = evaluated(arguments.data, arguments.cache or Path(folder), methods)
+    show(rows, costs)
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1))
+        lines = [*rows, *({"method": name, **cost} for name, cost in costs.items())]
+        arguments.json.write_text(json.dumps(lines, indent=1))
     return 0
 
 
-def evaluated(data: Path, cache: Path, methods: dict[str, tuple[str, bool]]) -> list[dict]:
-    """A row for each method, the baselines of ``evaluate`` among them: means and intervals over test patients."""
+def chosen(ours: str | None, rival: str | None) -> dict[str, Method]:
+    """What is compared, by the names of the table's columns."""
+    from CTGANLib.models.store import find_model, first_model, list_models
+
+    model = find_model(ours) if ours else first_model("biplanar")
+    ours = str(model.folder)
+    methods = {"adjoint": Method()}
+    if rival or RIVAL in [model.name for model in list_models()]:
+        methods["dual-path"] = Method(rival or RIVAL)
+    methods["ours"] = Method(ours)
+    if model.has_texture:
+        methods["ours, with GAN"] = Method(ours, sharpness=1.0)
+    # Without an ensemble the uncertainty costs nothing.
+    methods[OURS] = Method(ours, refine=True, uncertainty=not model.snapshots)
+    if model.snapshots:
+        methods["ours, ensemble, refined"] = Method(ours, refine=True, uncertainty=True)
+    return methods
+
+
+def evaluated(data: Path, cache: Path, methods: dict[str, Method]) -> list[dict]:
+    """A row for each test patient and method, the baselines of ``evaluate`` among them."""
     from CTGANLib.biplanar.evaluate import evaluate
     from CTGANLib.datasets.preparation import prepare_data
-    from CTGANLib.evaluation.scores import summarize
+    from CTGANLib.evaluation.scores import MEAN_VOLUME, NEAREST_VOLUME
+    from CTGANLib.events import Reporter, part
 
-    def tell(fraction: float, message: str) -> None:
-        print(f"\r\033[K{fraction:4.0%} {message}", end="", file=sys.stderr, flush=True)
-
-    prepared = prepare_data(data, cache, tell, ("train", "test"))
+    progress = Reporter(json_lines=False).progress
+    prepared = prepare_data(data, cache, part(progress, 0, 0.2), ("train", "test"))
     training = list(prepared.files("train").values())
-    predictors = {method: predictor(*how) for method, how in methods.items()}
-    return summarize(evaluate(predictors, prepared.files("test"), training, tell))
+    # Ours first: the mean volume is that of its training.
+    predictors = {name: predictor(method) for name, method in sorted(methods.items(), key=lambda item: item[0] != OURS)}
+    rows = evaluate(predictors, prepared.files("test"), training, part(progress, 0.2, 0.8))
+    order = [MEAN_VOLUME, NEAREST_VOLUME, *methods]
+    return sorted(rows, key=lambda row: order.index(row["method"]))
 
 
-def predictor(model: str, refine: bool):
-    """A model of the store, or with no name the unfiltered backprojection."""
+def predictor(method: Method | None):
+    """What reconstructs; ``None`` stands for the generator of the published size, untrained."""
+    from CTGANLib.biplanar.dual_path import DualPathGenerator
     from CTGANLib.biplanar.reconstruct import Reconstructor
     from CTGANLib.models.store import find_model
 
-    return Reconstructor.from_model(find_model(model), refine=refine) if model else backprojected
+    if method is None:
+        return Reconstructor(DualPathGenerator(*PUBLISHED_CHANNELS), refine=False)
+    how = {name: value for name, value in asdict(method).items() if name != "model"}
+    return Reconstructor.from_model(find_model(method.model), **how) if method.model else backprojected
 
 
 def backprojected(pa, lateral) -> SimpleNamespace:
@@ -93,19 +134,20 @@ def backprojected(pa, lateral) -> SimpleNamespace:
         mean += (projector.adjoint(along) / weight.clip(1e-6))[0, 0] / 2
     hu = attenuation_to_hu(mean).clip(HU_MIN, HU_MAX).round().short().numpy()
     seconds = time.perf_counter() - start
-    return SimpleNamespace(volume=Volume(hu, grid), model_seconds=seconds, refine_seconds=0.0)
+    return SimpleNamespace(volume=Volume(hu, grid), uncertainty=None, model_seconds=seconds, refine_seconds=0.0)
 
 
-def measured(model: str, refine: bool) -> dict:
+def measured(method: Method | None) -> dict:
     """The costs of one reconstruction of the sample patient, in a fresh process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure, (model, refine))
+        return pool.apply(_measure, (method,))
 
 
-def _measure(model: str, refine: bool) -> dict:
+def _measure(method: Method | None) -> dict:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from CTGANLib.biplanar.dual_path import DualPathGenerator
     from CTGANLib.device import peak_memory_mb
     from CTGANLib.imaging.geometry import View
     from CTGANLib.imaging.radiographs import read_radiograph
@@ -115,33 +157,55 @@ def _measure(model: str, refine: bool) -> dict:
     folder = environment.REPOSITORY / "Resources" / "SampleData"
     views = {"pa": View.PA, "lateral": View.LLAT}
     pair = [read_radiograph(folder / f"chest_{name}.dcm", view) for name, view in views.items()]
-    method, times = predictor(model, refine), []
+    run, seconds, forward = predictor(method), [], []
     for _ in range(3):
         start = time.perf_counter()
-        method(*pair)
-        times.append(time.perf_counter() - start)
+        forward.append(run(*pair).model_seconds)
+        seconds.append(time.perf_counter() - start)
     peak = peak_memory_mb()
     with FlopCounterMode(display=False) as flop:
-        method(*pair)
-    weights = find_model(model).weights() if model else {}
+        run(*pair)
+    if method is None:
+        weights = DualPathGenerator(*PUBLISHED_CHANNELS).state_dict()
+    else:
+        weights = find_model(method.model).weights() if method.model else {}
     return {
         "parameters": sum(value.numel() for name, value in weights.items() if name != "mean_volume"),
         "gflop": flop.get_total_flops() / 1e9,
-        "seconds": min(times),
+        "forward_s": min(forward),
+        "seconds": min(seconds),
         "peak_mb": peak,
     }
 
 
-def show(rows: list[dict]) -> None:
-    """Print the rows, a column a method."""
-    from CTGANLib.evaluation.scores import table, turned
+def show(rows: list[dict], costs: dict[str, dict]) -> None:
+    """Print the table, a column a method, then by how much ours is better, patient by patient."""
+    from CTGANLib.evaluation.scores import changes, summarize, table, turned
 
-    named = [{"method": row["method"], "n": row["n"]} for row in rows]
-    for row, short in zip(rows, named, strict=True):
-        for name in SCORES:
+    named = []
+    for row in summarize(rows):
+        short = {"method": row["method"], "n": row["n"]}
+        for name in (*SCORES, *(name for name in OF_UNCERTAINTY if name in row)):
             short |= {name: row[name], f"{name}_ci95": row[f"{name}_ci95"]}
-        short |= {name: row.get(name, "") for name in COSTS}
+        named.append(short | costs.get(row["method"], {}))
+    named.append({"method": PUBLISHED, **costs[PUBLISHED]})
     print("\r\033[K" + table(turned(named)))
+    names = ("psnr_true", "ssim_x2ct", "ssim", "mae_hu", "lung_dice")
+    compared = [
+        {"method": "", "against": row["method"], **{name: row[name] for name in ("case", *names)}} for row in rows
+    ]
+    lines = []
+    for change in changes(compared, "against", OURS):
+        line = {f"{OURS}, less": change["against"]}
+        for name in names:
+            line |= {name: 0.0 - change[f"{name}_change"], f"{name}_ci95": change[f"{name}_change_ci95"]}
+        lines.append(line)
+    print("\n" + table([line for line in lines if line[f"{OURS}, less"] != OURS]))
+    ours, published = costs["ours"], costs[PUBLISHED]
+    print(
+        f"\nForward pass, ours: {ours['forward_s'] / published['forward_s']:.2f} of the time and "
+        f"{ours['gflop'] / published['gflop']:.2f} of the operations of the published size."
+    )
 
 
 if __name__ == "__main__":

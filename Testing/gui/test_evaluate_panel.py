@@ -84,6 +84,44 @@ def test_comparison_and_device(panel, ui, backend):
     assert backend.value("--device") == "cpu"
 
 
+def test_only_models_of_the_same_task_are_compared(panel, ui, backend, tmp_path):
+    writeModel(tmp_path / "models" / "Lungs", "Lungs", "segmentation")
+    panel.setActive(True)
+    compared = [ui.compareList.item(row).data(qt.Qt.UserRole) for row in range(ui.compareList.count)]
+    assert compared == ["ChestBiplanar", "Other"] and ui.conditionsCheckBox.enabled
+    ui.compareList.item(1).setCheckState(qt.Qt.Checked)
+    ui.conditionsCheckBox.checked = True
+    ui.evaluatedModelComboBox.currentIndex = ui.evaluatedModelComboBox.findData("Lungs")
+    assert "Other" not in [ui.compareList.item(row).text() for row in range(ui.compareList.count)]
+    assert not ui.conditionsCheckBox.enabled
+    evaluate(panel)
+    assert "--compare" not in backend.arguments and "--conditions" not in backend.arguments
+    ui.evaluatedModelComboBox.currentIndex = 0
+    assert ui.compareList.item(1).checkState() == qt.Qt.Checked  # the choice stays
+
+
+def test_input_that_is_not_ideal(panel, ui, backend):
+    evaluate(panel)
+    assert "--conditions" not in backend.arguments and not ui.showConditionsButton.enabled and len(panel.tables) == 2
+    ui.conditionsCheckBox.checked = True
+    evaluate(panel)
+    assert "--conditions" in backend.arguments
+    ui.showConditionsButton.click()
+    table = panel.tables[2]
+    assert shown() == table.GetID() and table.GetName() == "ChestBiplanar on Daten ü: conditions"
+    columns = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
+    assert columns == ["case", "method", "condition", "psnr_true"] and table.GetNumberOfRows() == 4
+    # Details of the cases stand in the file, not in the table.
+    assert panel.tables[1].GetColumnName(panel.tables[1].GetNumberOfColumns() - 1) == "ssim"
+
+
+def test_a_script_gets_the_rows_of_the_conditions_last(loaded, backend, tmp_path):
+    rows = loaded.widget.logic.evaluate(tmp_path, conditions=True)
+    assert "--conditions" in backend.arguments
+    assert [row.get("condition") for row in rows] == [None] * 4 + ["ideal", "inverted film"] * 2
+    assert len(loaded.widget.logic.evaluate(tmp_path)) == 4 and "--conditions" not in backend.arguments
+
+
 def test_evaluating_again_changes_the_tables(panel, ui):
     evaluate(panel)
     before, count = list(panel.tables), slicer.mrmlScene.GetNumberOfNodes()

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("slicer")
 pytest.importorskip("PySide6.QtWidgets")
 import slicer
+from fake_tasks import writeModel
 
 import harness
 
@@ -43,10 +44,10 @@ def test_button_says_what_is_missing(ui, tmp_path):
     def tip():
         return ui.reconstructButton.enabled, ui.reconstructButton.toolTip
 
-    assert tip() == (False, "Choose a PA radiograph")
+    assert tip() == (False, "Choose a PA or a lateral radiograph, or both")
     pa = addRadiograph("PA")
     ui.paSelector.setCurrentNode(pa)
-    assert tip() == (False, "Choose a lateral radiograph")
+    assert tip()[0]
     ui.lateralSelector.setCurrentNode(pa)
     assert tip() == (False, "PA and lateral are the same radiograph")
     ui.lateralSelector.setCurrentNode(addRadiograph("CT", (4, 16, 16)))
@@ -89,7 +90,6 @@ def test_reconstruct_shows_everything(loaded, ui, backend, radiographs):
     assert shown == {result.volume.GetID()}
     assert ("3D", "resetThreeDViews") in harness.views
     assert "PA 0.980, lateral 0.750" in ui.resultLabel.text
-    assert "Low for lateral" in ui.resultLabel.text
     assert result.volume.GetScene() is slicer.mrmlScene
     assert (ui.paSelector.currentNode(), ui.lateralSelector.currentNode()) == tuple(radiographs)
     assert harness.dialogs == []
@@ -159,9 +159,9 @@ def test_scene_close_cancels_and_the_panel_lives_on(loaded, ui, backend, radiogr
     harness.run_events(until=lambda: ui.progressBar.value == 10, timeout=10)
     slicer.mrmlScene.Clear()
     assert not loaded.widget.panels[0].job.running
-    assert ui.reconstructButton.toolTip == "Choose a PA radiograph"
+    assert ui.reconstructButton.toolTip == "Choose a PA or a lateral radiograph, or both"
     ui.paSelector.setCurrentNode(addRadiograph("PA"))
-    assert ui.reconstructButton.toolTip == "Choose a lateral radiograph"
+    assert ui.reconstructButton.enabled
 
 
 def test_quitting_ends_the_job(loaded, ui, backend, radiographs):
@@ -203,3 +203,61 @@ def test_choices_are_kept_in_the_scene(loaded, ui, radiographs):
 def test_panel_says_not_for_diagnosis(ui):
     assert "Not for diagnosis" in ui.disclaimerLabel.text
     assert not ui.disclaimerLabel.isHidden()
+
+
+@pytest.mark.parametrize(("view", "other"), [("pa", "lateral"), ("lateral", "pa")])
+def test_one_view_is_enough_and_the_button_says_so(loaded, ui, backend, view, other):
+    getattr(ui, f"{view}Selector").setCurrentNode(addRadiograph(view))
+    assert ui.reconstructButton.text == f"Reconstruct from {'PA' if view == 'pa' else view} only"
+    assert "mean patient" in ui.reconstructButton.toolTip
+    ui.reconstructButton.click()
+    waitForEnd(loaded)
+    assert backend.value(f"--{view}") and backend.value(f"--{other}") is None
+    result = loaded.widget.panels[0].lastResult
+    assert list(result.reprojections) == list(result.consistency) == [view]
+    getattr(ui, f"{other}Selector").setCurrentNode(addRadiograph(other))
+    assert ui.reconstructButton.text == "Reconstruct"
+    assert ui.reconstructButton.toolTip == "Make a CT from the two radiographs"
+
+
+@pytest.fixture
+def models(backend, monkeypatch, tmp_path):
+    """A model with texture weights and snapshots, and one without."""
+    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "store"))
+    writeModel(tmp_path / "store" / "Full", "Full", texture="0" * 64, snapshot_1="1" * 64, snapshot_2="2" * 64)
+    writeModel(tmp_path / "store" / "Plain", "Plain")
+
+
+def test_sharpness_is_for_models_with_texture(models, scene, backend):
+    loaded = harness.load_module(MODULE)
+    ui, parameters = loaded.widget.panels[0].ui, loaded.widget.logic.getParameterNode()
+    ui.paSelector.setCurrentNode(addRadiograph("PA"))
+    ui.modelComboBox.currentIndex = ui.modelComboBox.findData("Full")
+    assert ui.sharpnessSlider.enabled and "not more true" in ui.sharpnessSlider.toolTip
+    assert "3 times" in ui.uncertaintyCheckBox.toolTip
+    ui.sharpnessSlider.value = 0.4
+    assert parameters.sharpness == 0.4
+    ui.reconstructButton.click()
+    waitForEnd(loaded)
+    assert backend.value("--sharpness") == "0.4"
+    ui.modelComboBox.currentIndex = ui.modelComboBox.findData("Plain")
+    assert not ui.sharpnessSlider.enabled
+    assert ui.sharpnessSlider.toolTip.startswith("The model has no texture weights.")
+    assert "no snapshots" in ui.uncertaintyCheckBox.toolTip
+    assert (ui.sharpnessSlider.value, parameters.sharpness) == (0, 0)
+    ui.reconstructButton.click()
+    waitForEnd(loaded)
+    assert backend.value("--sharpness") is None
+
+
+def test_uncertainty_lies_over_the_ct(loaded, ui, backend, radiographs):
+    assert not ui.uncertaintyCheckBox.checked
+    ui.uncertaintyCheckBox.checked = True
+    ui.reconstructButton.click()
+    waitForEnd(loaded)
+    result = loaded.widget.panels[0].lastResult
+    composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
+    assert composite.GetBackgroundVolumeID() == result.volume.GetID()
+    assert composite.GetForegroundVolumeID() == result.uncertainty.GetID()
+    assert 0 < composite.GetForegroundOpacity() < 1
+    assert loaded.widget.logic.getParameterNode().uncertainty

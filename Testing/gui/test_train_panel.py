@@ -15,6 +15,7 @@ import qt
 import slicer
 
 import harness
+from CTGANLib.commands.recipes import RECIPES
 from CTGANLib.training.runs import Run
 
 MODULE = "CTGANTrain/CTGANTrain.py"
@@ -420,9 +421,76 @@ def test_scripted_training_that_goes_on_by_itself(loaded, backend, data):
     assert logic.startTraining(data, "mine").name == "mine 2"
 
 
-def test_the_advanced_settings_are_those_of_the_recipe(loaded):
-    from CTGANLib.biplanar.recipe import BiplanarSettings
-    from CTGANTrainLib.train_form import settingHints
+def chooseRecipe(ui, recipe):
+    ui.recipeComboBox.currentText = recipe
+    return [ui.settingsTable.item(row, 0).text() for row in range(ui.settingsTable.rowCount)]
+
+
+def test_the_form_follows_the_recipe(loaded, panel, ui):
+    assert "radiographs become a CT" in ui.recipeHintLabel.text
+    assert ui.structuresComboBox.isHidden() and ui.structuresLabel.isHidden()
+    ui.settingsTable.item(0, 1).setText("dual-path")
+    names = chooseRecipe(ui, "segmentation")
+    assert "generator" not in names and "network" in names and "patience" in names
+    assert "label maps" in ui.recipeHintLabel.text and "KiTS19" in ui.recipeHintLabel.text
+    assert not ui.structuresComboBox.isHidden() and not ui.structuresLabel.isHidden()
+    ui.settingsTable.item(names.index("network"), 1).setText("DynUNet")
+    assert chooseRecipe(ui, "biplanar")[0] == "generator" and ui.settingsTable.item(0, 1).text() == "dual-path"
+    chooseRecipe(ui, "segmentation")
+    assert ui.settingsTable.item(names.index("network"), 1).text() == "DynUNet"
+
+
+def test_kits_trains_with_one_click(loaded, panel, ui, backend, tmp_path):
+    kits = tmp_path / "kits19" / "data"
+    for case in ("case_00000", "case_00001"):
+        (kits / case).mkdir(parents=True)
+        for name in ("imaging", "segmentation"):
+            (kits / case / f"{name}.nii.gz").touch()
+    ui.settingsTable.item(0, 1).setText("dual-path")  # of the other recipe
+    ui.trainDataEdit.currentPath = str(kits)
+    run = start(panel, backend, "good")
+    waitFor(panel, "done")
+    expected = {"--recipe": "segmentation", "--data": str(kits), "--set": "task=kidney"}
+    assert {option: backend.value(option) for option in expected} == expected
+    assert not any("generator" in argument for argument in backend.arguments)
+    assert run.folder == tmp_path / "runs ü" / "segmentation"
+    assert "model segmentation" in ui.runStatusLabel.text and "dice 0.5" in ui.runStatusLabel.text
+    ui.curvesComboBox.currentIndex = 1
+    curves = [ui.curveComboBox.itemText(index) for index in range(ui.curveComboBox.count)]
+    assert curves == ["All", "dice", "dice Kidney"]
+    (table,) = [node for node in slicer.util.getNodesByClass("vtkMRMLTableNode") if "scores" in node.GetName()]
+    assert slicer.util.arrayFromTableColumn(table, "dice Kidney").tolist() == [0.4, 0.4]
+    assert harness.dialogs == []
+
+
+def test_the_recipe_stays_as_it_was_chosen(loaded, panel, ui, data):
+    (data / "case_0").mkdir()
+    (data / "case_0" / "segmentation.nii.gz").touch()
+    loaded.panel.exit()
+    loaded.panel.enter()
+    assert ui.recipeComboBox.currentText == "biplanar"  # the data set was there already
+    chooseRecipe(ui, "segmentation")
+    ui.structuresComboBox.currentText = "chest"
+    loaded.panel.exit()
+    loaded.panel.enter()
+    assert (ui.recipeComboBox.currentText, ui.structuresComboBox.currentText) == ("segmentation", "chest")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_advanced_settings_are_those_of_the_recipe(loaded, recipe):
+    from CTGANLib.commands.recipes import recipe_kit
+    from CTGANTrainLib.recipe_hints import settingHints
 
     own = {"steps", "batch_size", "learning_rate", "seed", "validation_share"}  # fields of the form
-    assert settingHints().keys() | own == vars(BiplanarSettings()).keys()
+    own |= {"task"} if recipe == "segmentation" else set()
+    assert settingHints(recipe).keys() | own == vars(recipe_kit(recipe).settings()).keys()
+
+
+def test_the_structures_are_those_of_the_segmentation(loaded):
+    from CTGANLib.errors import UserError
+    from CTGANLib.segmentation.tasks import find_task
+    from CTGANTrainLib.train_task import STRUCTURES
+
+    with pytest.raises(UserError) as caught:
+        find_task("?")
+    assert caught.value.advice == f"Choose one of {', '.join(STRUCTURES)}."

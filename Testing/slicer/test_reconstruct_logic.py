@@ -108,6 +108,38 @@ def test_given_outputs_are_filled(logic, radiographs):
         assert volume.GetName() == "mine"
 
 
+def test_uncertainty_is_a_volume_of_its_own(logic, backend, radiographs):
+    assert logic.reconstruct(*radiographs).uncertainty is None
+    assert backend.value("--uncertainty") is None
+    result = logic.reconstruct(*radiographs, uncertainty=True, sharpness=0.5)
+    assert backend.value("--sharpness") == "0.5"
+    assert result.uncertainty.GetName() == f"{result.volume.GetName()} uncertainty"
+    assert (slicer.util.arrayFromVolume(result.uncertainty) == 123.5).all()
+    places = []
+    for node in (result.volume, result.uncertainty):
+        matrix = vtk.vtkMatrix4x4()
+        node.GetIJKToRASMatrix(matrix)
+        places.append(slicer.util.arrayFromVTKMatrix(matrix).tolist())
+    assert places[0] == places[1]
+    display = result.uncertainty.GetDisplayNode()
+    assert display.GetColorNodeID() == "vtkMRMLColorTableNodeIron"
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax(), display.GetAutoWindowLevel()) == (0, 400, 0)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    parents = [hierarchy.GetItemParent(hierarchy.GetItemByDataNode(n)) for n in (result.volume, result.uncertainty)]
+    assert parents[0] == parents[1]
+    mine = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "mine")
+    assert logic.reconstruct(*radiographs, outputUncertainty=mine).uncertainty is mine
+    with pytest.raises(ValueError, match="different volumes"):
+        logic.reconstruct(*radiographs, mine, outputUncertainty=mine)
+
+
+def test_warnings_stay_with_the_ct(logic, radiographs):
+    result = logic.reconstruct(radiographs[0], None)
+    assert result.warnings == ["The frontal radiograph was inverted."]
+    assert result.volume.GetAttribute("CTGAN.Warnings") == result.warnings[0]
+    assert list(result.reprojections) == ["pa"]
+
+
 def test_without_segmentation(logic, backend, radiographs):
     assert logic.reconstruct(*radiographs, segment=False).segmentation is None
     assert backend.value("--segmentation") is None
@@ -255,7 +287,8 @@ def test_wrong_inputs_are_refused_before_the_backend_starts(logic, backend, radi
         ((addRadiograph("CT", (4, 16, 16)), lateral), "CT is a 3D volume"),
         ((slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "void"), lateral), "void is empty"),
         ((pa, lateral, pa), "output must be another"),
-        ((pa, None), "Choose a PA and a lateral"),
+        ((pa, lateral, None, None, lateral), "output must be another"),
+        ((None, None), "Choose a PA or a lateral"),
     ]
     for arguments, message in wrong:
         with pytest.raises(ValueError, match=message):
@@ -302,11 +335,3 @@ def test_acquisition_models_are_made_once(logic, scene):
     assert len({model.GetID() for model in logic.showAcquisition(radiograph)}) == 3
     with pytest.raises(ValueError, match="Not an acquisition"):
         logic.showAcquisition(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"))
-
-
-def test_segment(logic, scene):
-    ct = addRadiograph("CT", (4, 5, 6))
-    result = logic.segment(ct)
-    assert result.volumesMl == {"Body": 3.5, "Right lung": 0.2}
-    display = result.segmentation.GetDisplayNode()
-    assert display.GetSegmentOpacity3D("Body") < display.GetSegmentOpacity3D("Rightlung")

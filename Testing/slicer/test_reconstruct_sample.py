@@ -106,7 +106,7 @@ def test_project_the_true_ct_and_reconstruct_from_that(loaded, sample):
     for node in sample[:2]:
         slicer.mrmlScene.RemoveNode(node)
     ct = sample[2]
-    reconstruct, project = loaded.widget.panels
+    reconstruct, project = loaded.widget.panels[:2]
     loaded.widget.showPanel(project)
     project.ui.projectButton.click()
     harness.run_events(until=lambda: not project.job.running, timeout=300)
@@ -147,18 +147,6 @@ def test_projection_of_the_ct_looks_like_the_radiograph(loaded, sample):
     assert values.shape == (1, 256, 256)
     assert radiograph.GetAttribute("CTGAN.Acquisition")
     assert 2 < values.max() < 20  # line integrals: some 10 to 40 cm of tissue at 0.2 / cm
-
-
-def test_segmentation_of_the_ct(loaded, sample):
-    ct = sample[2]
-    result = loaded.widget.logic.segment(ct)
-    assert 1000 < result.volumesMl["Right lung"] < 5000
-    assert 1000 < result.volumesMl["Left lung"] < 5000
-    inside = slicer.util.arrayFromSegmentBinaryLabelmap(
-        result.segmentation, result.segmentation.GetSegmentation().GetSegmentIdBySegmentName("Right lung"), ct
-    ).astype(bool)
-    array = slicer.util.arrayFromVolume(ct)
-    assert np.median(array[inside]) < LUNG < MUSCLE
 
 
 def test_backend_errors_come_out_as_one_sentence(loaded, sample, tmp_path):

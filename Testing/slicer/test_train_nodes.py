@@ -12,8 +12,8 @@ import slicer
 
 import harness  # noqa: F401  starts Slicer
 from CTGANLib.training.runs import Run
+from CTGANReconstructLib.node_tables import fillTable, rowsToColumns, showTable
 from CTGANTrainLib.curves import Curves
-from CTGANTrainLib.node_tables import fillTable, rowsToColumns, showTable
 from CTGANTrainLib.run_examples import RunExamples
 from CTGANTrainLib.run_plots import LOSSES, SCORES, RunPlots
 

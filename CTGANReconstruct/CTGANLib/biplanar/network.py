@@ -208,12 +208,11 @@ def camera_matrix(acquisition: Acquisition, center: tuple[float, float, float] =
 
 
 def discriminator() -> nn.Module:
-    """3D PatchGAN on a CT beside the lifted radiographs it must fit (conditional, spectral norm); MONAI's network."""
-    network = PatchDiscriminator(spatial_dims=3, channels=24, in_channels=3, num_layers_d=3, norm="INSTANCE")
-    for module in list(network.modules()):
-        if isinstance(module, nn.Conv3d):
-            nn.utils.parametrizations.spectral_norm(module)
-    return network
+    """3D PatchGAN on a CT, its detail, and the lifted radiographs that it must fit (conditional); MONAI's network.
+
+    Without a norm: instance norm takes the mean over a patch away, by which its texture is told.
+    """
+    return PatchDiscriminator(spatial_dims=3, channels=24, in_channels=4, num_layers_d=3, norm=None)
 
 
 def channels_last(network: nn.Module) -> nn.Module:

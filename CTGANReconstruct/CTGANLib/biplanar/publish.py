@@ -2,23 +2,24 @@
 
 from pathlib import Path
 
-import monai
-import numpy as np
-import torch
-
-from .. import __version__
 from ..datasets.cases import Case
+from ..errors import UserError
 from ..evaluation.scores import summarize, table
 from ..models.bundle import Model, save_bundle
+from ..models.metadata import LICENSE_TEXT, bundle_metadata
+from ..models.store import find_model
 from .dual_path import DualPathGenerator
 from .network import BiplanarGenerator
 from .recipe import BiplanarSettings
 
-_LICENSE = "CC-BY-4.0"
-_LICENSE_TEXT = """These weights are licensed under the Creative Commons Attribution 4.0 International License
-(https://creativecommons.org/licenses/by/4.0/). They were learned from the CTs that docs/README.md names, each under
-the license given there; attribution to those collections travels with the weights.
-"""
+_VARIED = {
+    "deform": "place, size and shape",
+    "blend": "shape toward other patients",
+    "recolor": "HU of lung, soft tissue and bone",
+    "implant": "tubes and nodules",
+    "vary_geometry": "views, angles and distances",
+    "restyle": "radiography system",
+}
 _COLUMNS = ("method", "n", "psnr_x2ct", "psnr_true", "ssim_x2ct", "ssim", "mae_hu", "lung_dice", "bone_dice", "nrmse")
 
 
@@ -43,39 +44,46 @@ def publish(
         device: it was trained on.
     """
     summary = [{name: row[name] for name in row if name.removesuffix("_ci95") in _COLUMNS} for row in summarize(scores)]
-    metadata = {
-        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
-        "meta_schema_20240725.json",
-        "version": __version__,
-        "changelog": {__version__: "trained"},
-        "monai_version": monai.__version__,
-        "pytorch_version": torch.__version__.split("+")[0],
-        "numpy_version": np.__version__,
-        "required_packages_version": {},
-        "name": "Chest CT from two radiographs",
-        "task": "CT of the chest from a frontal and a lateral radiograph",
-        "description": f"{settings.generator.capitalize()} generator: 128³ voxels of 2.5 mm around the isocenter. "
-        "Not for diagnosis.",
-        "authors": "CTGAN for 3D Slicer",
-        "copyright": f"{_LICENSE}",
-        "data_source": "; ".join(sorted({case.source for case in trained_on})),
-        "intended_use": "Research. Not for diagnosis.",
-        "network_data_format": {
+    metadata = bundle_metadata(
+        "Chest CT from two radiographs",
+        "CT of the chest from a frontal and a lateral radiograph",
+        f"{settings.generator.capitalize()} generator: 128³ voxels of 2.5 mm around the isocenter. Not for diagnosis.",
+        [case.source for case in trained_on],
+        {
             "inputs": {"radiographs": {"type": "image", "num_channels": 2, "spatial_shape": [256, 256]}},
             "outputs": {"ct": {"type": "image", "num_channels": 1, "spatial_shape": [128, 128, 128]}},
         },
-        "ctgan": {
+        {
             "task": "biplanar",
-            "license": _LICENSE,
             "trained_on": [case.name for case in trained_on],
             "settings": vars(settings),
             "hours": round(hours, 2),
             "device": device,
+            "stages": [*_earlier(settings.start_from), _stage(vars(settings), hours, device)],
             "scores": summary,
         },
-    }
+    )
     definition = {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
-    return save_bundle(folder, network, definition, metadata, _card(metadata, trained_on, summary), _LICENSE_TEXT)
+    return save_bundle(folder, network, definition, metadata, _card(metadata, trained_on, summary), LICENSE_TEXT)
+
+
+def _earlier(start_from: str) -> list[str]:
+    """The stages of training behind the model that this one went on from."""
+    if not start_from:
+        return []
+    try:
+        return list(find_model(start_from).metadata["ctgan"]["stages"])
+    except (UserError, KeyError):  # deleted since, or from before stages were noted
+        return [f"on from {start_from}"]
+
+
+def _stage(settings: dict, hours: float, device: str) -> str:
+    """One training in words."""
+    half, judged = settings["full_from"], 1 - settings["adversarial_from"]
+    resolution = "at 128³" if half == 0 else "at 64³" if half == 1 else f"the first {half:.0%} at 64³, the rest at 128³"
+    against = f", the last {judged:.0%} against the discriminator" if settings["adversarial_weight"] and judged else ""
+    size = f"{settings['steps']} steps of {settings['batch_size']} patients"
+    return f"{size}, {resolution}{against}: {hours:.2f} hours on {device}"
 
 
 def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
@@ -83,6 +91,8 @@ def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
     settings = run["settings"]
     data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
     scores = table(summary) if summary else "No test case was given."
+    stages = "\n".join(f"- {stage}" for stage in run["stages"])
+    varied = ", ".join(words for switch, words in _VARIED.items() if settings[switch])
     return f"""# {metadata["name"]}
 
 {metadata["description"]}
@@ -92,10 +102,9 @@ follow the radiographs, small structures are made up from the training patients.
 
 ## Training
 
-{settings["steps"]} steps of {settings["batch_size"]} patients, {run["hours"]} hours on {run["device"]};
-{settings["full_from"]:.0%} of the steps at 64³, the rest at 128³, the last
-{1 - settings["adversarial_from"]:.0%} with the discriminator. Radiographs were projected on the fly
-from deformed CTs. {len(trained_on)} patients:
+{stages}
+
+Radiographs were projected on the fly from CTs; varied: {varied or "nothing"}. {len(trained_on)} patients:
 
 {data}
 
@@ -114,3 +123,4 @@ own thresholds in both volumes, `nrmse` of the re-projections.
 
 {run["license"]}. Attribution: the collections above.
 """
+

@@ -30,6 +30,9 @@ from .losses import projection_loss, reconstruction_loss, similarity_loss
 from .network import BiplanarGenerator, camera_matrix, channels_last, discriminator, lift
 from .radiographs import VIEWS, standardize_radiographs
 
+# Brings the detail of a CT, some 0.1 of the HU window, to the size of the other channels.
+_DETAIL_GAIN = 8.0
+
 GENERATORS = {"geometry-aware": BiplanarGenerator, "dual-path": DualPathGenerator}
 
 
@@ -109,7 +112,7 @@ class BiplanarRecipe:
                 self._rate,
             ),
             "discriminator": Player(
-                judge, torch.optim.Adam(judge.parameters(), betas=(0.5, 0.99)), lambda number: 2e-4, floor=0.05
+                judge, torch.optim.Adam(judge.parameters(), betas=(0.5, 0.99)), lambda number: 5e-4, floor=0.05
             ),
         }
         self._adversarial_loss = PatchAdversarialLoss(criterion="least_squares")
@@ -234,7 +237,7 @@ def _target(hu: torch.Tensor, size: int) -> torch.Tensor:
 
 
 class _Patch:
-    """Cuts one random patch for the discriminator, always the same: a CT beside both lifted radiographs."""
+    """Cuts one random patch for the discriminator, always the same: a CT, its detail, and both lifted radiographs."""
 
     def __init__(self, batch: _Batch, size: int, patch: int = 48) -> None:
         corner = torch.randint(0, size - patch + 1, (3,)).tolist()
@@ -245,7 +248,9 @@ class _Patch:
         self._condition = lift(batch.radiographs[:, :, None], batch.cameras, points)[:, :, 0]
 
     def of(self, volume: torch.Tensor) -> torch.Tensor:
-        return torch.cat([2 * volume[(..., *self._place)] - 1, self._condition], 1)
+        patch = volume[(..., *self._place)]
+        detail = patch - F.avg_pool3d(patch, 5, 1, 2, count_include_pad=False)
+        return torch.cat([2 * patch - 1, _DETAIL_GAIN * detail, self._condition], 1)
 
 
 def mean_volume(data: Dataset) -> torch.Tensor:

@@ -19,6 +19,7 @@ from ..imaging.projection import ConeBeamProjector
 from ..imaging.radiographs import Radiograph
 from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE
 from ..imaging.volumes import Volume
+from .uncertainty import usual_error
 
 # How the refinement went: the radiographs are line integrals up to gain and offset; they are not, and only their
 # detail has been used; or the reconstruction stays as it was.
@@ -29,11 +30,7 @@ _ROWS = 64  # of the pictures that are fitted: 6 mm at the isocenter, as fine as
 _MARGIN = (FIELD_SIZE - STANDARD_SIZE) // 2  # voxels around the reconstruction that the radiographs see too
 _COARSE = 2  # voxels of the reconstruction along each edge of the voxels that are fitted
 
-# The expected error in HU of the shipped model, as measured on deformed training patients and on those of whom the
-# scan is partial: by HU, and more where HU vary.
-_HU = (-1024.0, -1000.0, -900.0, -700.0, -400.0, -200.0, 0.0, 200.0, 1500.0)
-_ERROR = (3.0, 25.0, 70.0, 200.0, 350.0, 80.0, 70.0, 100.0, 150.0)
-_ERROR_AT_EDGES, _ERROR_MAX = 0.5, 420.0
+# How far the generator's error is trusted to reach: a share of the usual error, and where it is alike.
 _ERROR_SCALE = 0.8
 _REACH = (15.0, 10.0, 10.0)  # mm along k, j and i over which errors are alike
 _OUTSIDE = 2.0  # times that, in what the radiographs see around the reconstruction
@@ -101,7 +98,7 @@ class _Guess:
         self._volume = volume
         hu = torch.from_numpy(volume.array.astype(np.float32))[None, None]
         self._attenuation = hu_to_attenuation(hu)
-        self._deviation = _expected_error(hu) * torch.where(hu > 0, MU_BONE - MU_WATER, MU_WATER) / 1000
+        self._deviation = _ERROR_SCALE * usual_error(hu) * torch.where(hu > 0, MU_BONE - MU_WATER, MU_WATER) / 1000
         self.attenuation = _surrounded(self._attenuation)
         self.deviation = _surrounded(self._deviation)
         inside = self.deviation[_inside(_COARSE)].clone()
@@ -226,14 +223,6 @@ def _conjugate_gradients(matrix, right: torch.Tensor) -> torch.Tensor:
         before, square = square, (residual**2).sum()
         direction = residual + square / before * direction
     return x
-
-
-def _expected_error(hu: torch.Tensor) -> torch.Tensor:
-    """Standard deviation of the generator's error in HU, from its result [1, 1, k, j, i] alone."""
-    mean = F.avg_pool3d(hu, 5, 1, 2, count_include_pad=False)
-    variation = (F.avg_pool3d(hu**2, 5, 1, 2, count_include_pad=False) - mean**2).clip(min=0).sqrt()
-    by_value = torch.from_numpy(np.interp(hu.numpy(), _HU, _ERROR).astype(np.float32))
-    return _ERROR_SCALE * (by_value + _ERROR_AT_EDGES * variation).clip(max=_ERROR_MAX)
 
 
 def _surrounded(values: torch.Tensor) -> torch.Tensor:

@@ -50,16 +50,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class SuitablePair:
-    """Two radiographs as the generator needs them.
+    """One or two radiographs as the generator needs them.
 
     Attributes:
-        pa: frontal, bone white, head up, labels and collimation filled in.
+        pa: frontal, bone white, head up, labels and collimation filled in; None where there is none.
         lateral: as ``pa``; the front is on the left.
         findings: what was found and put right.
     """
 
-    pa: Radiograph
-    lateral: Radiograph
+    pa: Radiograph | None
+    lateral: Radiograph | None
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -78,36 +78,37 @@ class SuitablePair:
                 raise UserError(finding.message, finding.advice)
 
 
-def suitability(pa: Radiograph, lateral: Radiograph, mean_hu: np.ndarray) -> list[Finding]:
-    """What speaks against a reconstruction from two radiographs; see :func:`make_suitable`."""
+def suitability(pa: Radiograph | None, lateral: Radiograph | None, mean_hu: np.ndarray) -> list[Finding]:
+    """What speaks against a reconstruction from radiographs; see :func:`make_suitable`."""
     return make_suitable(pa, lateral, mean_hu).findings
 
 
-def make_suitable(pa: Radiograph, lateral: Radiograph, mean_hu: np.ndarray) -> SuitablePair:
-    """Check two radiographs and put right what can be.
+def make_suitable(pa: Radiograph | None, lateral: Radiograph | None, mean_hu: np.ndarray) -> SuitablePair:
+    """Check two radiographs, or one of both, and put right what can be.
 
     Radiographs whose files say everything, as those of this program do, are passed on as they are. AP and PA cannot be
     told apart by this: the heart of an AP picture is larger by less than hearts differ.
 
     Args:
-        pa: frontal radiograph.
-        lateral: lateral radiograph.
+        pa: frontal radiograph, or None.
+        lateral: lateral radiograph, or None.
         mean_hu: the model's mean volume, HU [128, 128, 128].
     """
-    checks = [_Check(radiograph) for radiograph in (pa, lateral)]
+    of_pair = [radiograph and _Check(radiograph) for radiograph in (pa, lateral)]
+    checks = [check for check in of_pair if check]
     if any(check.is_open for check in checks):
         mean = MeanPatient(mean_hu)
         for check in checks:
             if check.is_open:
                 check.run(mean)
     findings = [finding for check in checks for finding in check.findings]
-    right = tuple(check.radiograph for check in checks)
+    right = tuple(check and check.radiograph for check in of_pair)
     if any(check.is_open and not check.radiograph.spacing_is_certain for check in checks):
         message = f"The files do not tell the pixel spacing; the pictures are taken to be {CHEST_DETECTOR:.0f} mm wide."
         findings.append(Finding(NOTE, message, "Give the spacing if you know it; all lengths depend on it."))
-    if all(check.is_other_view for check in checks):
+    if len(checks) == 2 and all(check.is_other_view for check in checks):
         findings = [Finding(ERROR, *EXCHANGED)]
-    elif not any(finding.severity == ERROR for finding in findings):
+    elif len(checks) == 2 and not any(finding.severity == ERROR for finding in findings):
         try:
             check_pair(*right)
         except UserError as error:

@@ -8,7 +8,10 @@ from . import recipes
 from .arguments import add_data, add_device
 
 HELP = "train and compare combinations of recipes and settings"
-_INTERVALS = "Means over seeds and cases ± half the 95 % interval over cases of the means over seeds."
+_INTERVALS = (
+    "Means over seeds and cases ± half the 95 % interval over cases of the means over seeds; "
+    "change: from the first line, case by case."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,25 +23,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vary", action="append", default=[], metavar="NAME=V1,V2", help="a setting and its values; may be repeated"
     )
+    parser.add_argument(
+        "--one-at-a-time", action="store_true", help="only what differs from the first combination in one place"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of all runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N", help="for each combination")
     parser.add_argument("--steps", type=int, help="optimizer steps of each run")
     add_device(parser)
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> dict:
-    from ..datasets.preparation import prepare_data
     from ..device import choose_device
     from ..evaluation.ablation import Ablation, ablation_table, combinations, seed_means
     from ..evaluation.report import ablation_report
     from ..evaluation.scores import table, write_csv, write_json
+    from ..training.kit import parse_settings
 
-    wanted = combinations(arguments.recipe, arguments.vary)
-    score = recipes.recipe_kit(wanted[0].recipe).score
-    data = prepare_data(arguments.data, arguments.out / "prepared", part(progress, 0, 0.1))
+    wanted = combinations(arguments.recipe, arguments.vary, arguments.one_at_a_time)
+    kit = recipes.recipe_kit(wanted[0].recipe)
+    settings, score = parse_settings(kit, {}, arguments.set), kit.score
+    data = kit.prepare(settings, arguments.data, arguments.out / "prepared", part(progress, 0, 0.1))
     fixed = {"steps": arguments.steps}
-    ablation = Ablation(
-        arguments.out, data, arguments.data, recipes.recipe_kit, fixed, choose_device(arguments.device)
-    )
+    device = choose_device(arguments.device)
+    ablation = Ablation(arguments.out, data, arguments.data, recipes.recipe_kit, fixed, device, arguments.set)
     seeds = list(dict.fromkeys(arguments.seeds))
     rows = ablation.run(wanted, seeds, part(progress, 0.1, 0.9))
     lines = ablation_table(rows, wanted, score)

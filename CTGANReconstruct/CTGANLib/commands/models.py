@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..events import Progress
 
-HELP = "list, verify, import, export, rename or delete models"
+HELP = "list, verify, import, export, combine, rename or delete models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export = actions.add_parser("export", help="write a folder or zip")
     export.add_argument("name")
     export.add_argument("target", type=Path)
+    combine = actions.add_parser("combine", help="put weights of other trainings of one network beside a model's own")
+    combine.add_argument("name")
+    combine.add_argument("--texture", metavar="OTHER", help="a model that learned against the discriminator")
+    combine.add_argument("--snapshots", nargs="+", default=[], metavar="OTHER", help="members of the ensemble")
+    combine.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the new model; it is named so")
     rename = actions.add_parser("rename", help="give a model of your own another name")
     rename.add_argument("name")
     rename.add_argument("new_name")
@@ -24,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, progress: Progress) -> dict:
     from ..models import exchange, store
+    from ..models.combine import combine
 
     if arguments.action == "list":
         models = [store.describe(model) for model in store.list_models()]
@@ -32,9 +38,13 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
         return {"model": store.describe(exchange.import_model(arguments.source))}
     model = store.find_model(arguments.name)
     if arguments.action == "verify":
-        model.weights()
+        model.check()
     elif arguments.action == "export":
         exchange.export_model(model, arguments.target)
+    elif arguments.action == "combine":
+        texture = arguments.texture and store.find_model(arguments.texture)
+        others = [store.find_model(name) for name in arguments.snapshots]
+        model = combine(model, texture, others, arguments.out)
     elif arguments.action == "rename":
         model = store.rename_model(model, arguments.new_name)
     else:
@@ -53,6 +63,8 @@ def _catalogue(models: list[dict]) -> str:
             "license": model["license"],
             "cases": model["data"]["n"],
             "MB": model["size_mb"],
+            "texture": "yes" if model["texture"] else "no",
+            "snapshots": model["snapshots"],
             "psnr_true": (model["scores"] or [{}])[0].get("psnr_true", ""),
             "own": "yes" if model["own"] else "no",
             "title": model["title"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..training.kit import Kit
 
-RECIPES = ("biplanar",)
+RECIPES = ("biplanar", "segmentation", "slices", "pyramid", "rendering")
 
 
 def recipe_kit(recipe: str) -> "Kit":

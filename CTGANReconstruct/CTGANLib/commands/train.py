@@ -66,7 +66,6 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict | None:
 
 def _train(arguments: argparse.Namespace, kit, run, device: str, world, progress: Progress) -> None:
     """Prepare, train, evaluate, publish; all but the training is the main process's."""
-    from ..datasets.preparation import prepare_data
     from ..evaluation.scores import write_json
     from ..models.store import adopt
     from ..training.runs import whole_fraction
@@ -83,18 +82,18 @@ def _train(arguments: argparse.Namespace, kit, run, device: str, world, progress
         return tell
 
     if world.is_main:
-        data = prepare_data(arguments.data, run.prepared, part("preparing"))
+        data = kit.prepare(settings, arguments.data, run.prepared, part("preparing"))
         run.say("training", device=device)
     world.wait()
     if not world.is_main:
-        data = prepare_data(arguments.data, run.prepared)  # finds all prepared
+        data = kit.prepare(settings, arguments.data, run.prepared)  # finds all prepared
     trained = train_network(kit, data, run, settings, device, part("training", says=False), world)
     if not world.is_main:
         return
     if trained.ending == "paused":
         run.say("paused", message="Paused. Starting it again goes on where it stopped.")
         return
-    files = data.files("test")
+    files = data.files(kit.scored)
     predictors = {name: kit.wrap(trained.network, device)}
     training = list(data.files("train").values())
     rows = kit.evaluate(predictors, files, training, part("evaluating"), None) if files else []

@@ -16,6 +16,8 @@ from .fingerprints import fingerprint
 from .thumbnails import write_thumbnail
 from .values import implausible_values, not_hounsfield, sampled
 
+NO_LUNGS = "There are no lungs in it."
+"""The doubt about a CT of another region."""
 # Less than this, in slices and mm along any side, is a scout or a piece; more than this apart, slices are coarse.
 _FEWEST_SLICES, _LEAST_EXTENT, _COARSE = 10, 60.0, 5.0
 
@@ -138,7 +140,7 @@ def _doubt(found: Findings, volume: Volume, has_lungs: bool) -> str:
         return f"It is too small for a chest: {size} mm."
     if implausible := implausible_values(volume.array):
         return implausible
-    return "" if has_lungs else "There are no lungs in it."
+    return "" if has_lungs else NO_LUNGS
 
 
 def _warnings(found: Findings, shown: Coverage) -> tuple[str, ...]:

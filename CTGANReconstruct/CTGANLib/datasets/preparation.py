@@ -14,13 +14,13 @@ from .cases import DROP, ROLES, Case, check_patients
 from .checks import decide
 from .find import find_cases, table_of
 from .inspection import Findings
-from .prepared_cache import Cache
+from .prepared_cache import STANDARD, Cache, Making
 from .workers import work
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """A data set whose CTs are standardized.
+    """A data set whose cases are prepared.
 
     Attributes:
         cases: those that could be prepared, by name.
@@ -37,7 +37,7 @@ class PreparedData:
         return [case for case in self.cases if case.role == role]
 
     def files(self, role: str) -> dict[str, Path]:
-        """The prepared files (int16 HU [160, 160, 160], ``.npy``) of a role's cases by their names."""
+        """The prepared files (``.npy``; by default int16 HU [160, 160, 160]) of a role's cases by their names."""
         return {case.name: self.prepared[case.name] for case in self.of(role)}
 
 
@@ -46,8 +46,9 @@ def prepare_data(
     cache: str | Path,
     progress: Progress = silent,
     roles: tuple[str, ...] = ROLES,
+    making: Making = STANDARD,
 ) -> PreparedData:
-    """Find the cases of a data set and standardize those of the given roles into a cache folder.
+    """Find the cases of a data set and prepare those of the given roles, by default standardized, in a cache folder.
 
     It goes on where it was stopped, and prepares again what has changed. The roles of a table hold, and of its cases
     only those are left out that cannot be used at all. A folder without a table is checked as ``dataset check`` does,
@@ -64,7 +65,7 @@ def prepare_data(
     else:
         wanted = [case for case in cases if case.role != DROP]
     left_out = {case.name: case.reason or "The table leaves it out." for case in cases if case.role == DROP}
-    findings, files = _prepare_all(wanted, Cache(Path(cache)), progress)
+    findings, files = _prepare_all(wanted, Cache(Path(cache), making), progress)
     if has_table:
         left_out |= {case.name: found.fault for case, found in zip(wanted, findings, strict=True) if found.fault}
     else:

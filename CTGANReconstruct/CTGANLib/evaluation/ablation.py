@@ -13,7 +13,7 @@ from ..events import Progress, part, silent
 from ..training.kit import Kit, parse_settings
 from ..training.runs import Run
 from ..training.session import train_network
-from .scores import RESERVED, summarize, write_json
+from .scores import RESERVED, changes, summarize, write_json
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,13 @@ class Combination:
         return " ".join([self.recipe, *(f"{setting}={value}" for setting, value in self.switches)])
 
 
-def combinations(recipes: list[str], vary: list[str]) -> list[Combination]:
-    """All combinations of the recipes and the values of ``NAME=V1,V2``, in the order given.
+def combinations(recipes: list[str], vary: list[str], one_at_a_time: bool = False) -> list[Combination]:
+    """Combinations of the recipes and the values of ``NAME=V1,V2``, in the order given.
+
+    Args:
+        recipes: their names.
+        vary: the settings and their values.
+        one_at_a_time: only those that differ from the first in one place: with n switches n + 1 instead of 2ⁿ.
 
     Raises:
         UserError: a text is not of that form, or says a thing twice.
@@ -49,7 +54,13 @@ def combinations(recipes: list[str], vary: list[str]) -> list[Combination]:
     names = [axis[0][0] for axis in axes]
     if len(set(names)) < len(names) or len(set(recipes)) < len(recipes):
         raise UserError("A setting or recipe is varied twice.", "Give all its values at once: NAME=V1,V2.")
-    return [Combination(recipe, switches) for recipe in recipes for switches in itertools.product(*axes)]
+    every = [Combination(recipe, switches) for recipe in recipes for switches in itertools.product(*axes)]
+    return [one for one in every if _differences(one, every[0]) < 2] if one_at_a_time else every
+
+
+def _differences(one: Combination, other: Combination) -> int:
+    pairs = zip((one.recipe, *one.switches), (other.recipe, *other.switches), strict=True)
+    return sum(first != second for first, second in pairs)
 
 
 def scored_role(data: PreparedData) -> str:
@@ -74,6 +85,7 @@ class Ablation:
         kits: (recipe's name) to its kit.
         fixed: settings of all runs by name; ``None`` stands for the recipe's own.
         device: of torch.
+        assignments: further settings of all runs, ``NAME=VALUE``.
     """
 
     def __init__(
@@ -84,9 +96,10 @@ class Ablation:
         kits: Callable[[str], Kit],
         fixed: dict[str, object],
         device: str,
+        assignments: list[str] | tuple[str, ...] = (),
     ) -> None:
         self._folder, self._data, self._source = folder, data, source
-        self._kits, self._fixed, self._device = kits, fixed, device
+        self._kits, self._fixed, self._device, self._assignments = kits, fixed, device, assignments
         self.role = scored_role(data)
 
     def run(self, wanted: list[Combination], seeds: list[int], progress: Progress = silent) -> list[dict]:
@@ -109,7 +122,7 @@ class Ablation:
         return rows
 
     def _settings(self, combination: Combination, seed: int):
-        assignments = [f"{name}={value}" for name, value in combination.switches]
+        assignments = [*self._assignments, *(f"{name}={value}" for name, value in combination.switches)]
         return parse_settings(self._kits(combination.recipe), {**self._fixed, "seed": seed}, assignments)
 
     def _scored(self, combination: Combination, seed: int, settings, progress: Progress) -> list[dict]:
@@ -151,15 +164,19 @@ def ablation_table(rows: list[dict], wanted: list[Combination], score: str) -> l
     """One row a combination, then the baselines.
 
     Each number is the mean over seeds and cases; its interval is that over cases of the means over seeds, and says
-    what other patients would change. ``<score>_seed_sd`` says what other seeds would: the standard deviation between
-    seeds of the mean over cases.
+    what other patients would change. ``<score>_change`` is the mean difference from the first combination, patient by
+    patient, with its own interval; it tells small effects that differ less between patients than the scores do.
+    ``<score>_seed_sd`` says what other seeds would change: the standard deviation between seeds of the mean over cases.
 
     Args:
         rows: of :meth:`Ablation.run`.
         wanted: the combinations that stand in the table.
-        score: the metric of the last column.
+        score: the metric of the first columns.
     """
-    summary = {row["method"]: row for row in summarize(seed_means(rows))}
+    means = seed_means(rows)
+    summary = {row["method"]: row for row in summarize(means)}
+    compared = [{"case": row["case"], "method": "", "of": row["method"], score: row.get(score)} for row in means]
+    change = {line["of"]: line for line in changes(compared, "of", wanted[0].name)}
     empty = dict.fromkeys((name for name, _ in wanted[0].switches), "")
     told = {combination.name: {"recipe": combination.recipe, **dict(combination.switches)} for combination in wanted}
     told |= {method: {"recipe": method, **empty} for method in summary if method in RESERVED}
@@ -169,8 +186,10 @@ def ablation_table(rows: list[dict], wanted: list[Combination], score: str) -> l
         seeds = dict.fromkeys(row["seed"] for row in own)
         scores = [_mean([row for row in own if row["seed"] == seed])[score] for seed in seeds]
         numbers = {name: value for name, value in summary[method].items() if name not in ("method", "n")}
+        first = {name: numbers.pop(name) for name in (score, f"{score}_ci95")}
+        first |= {name: change[method][name] for name in (f"{score}_change", f"{score}_change_ci95")}
         spread = {f"{score}_seed_sd": stdev(scores)} if len(scores) > 1 else {}
-        lines.append({**head, "seeds": len(seeds), "cases": summary[method]["n"], **numbers, **spread})
+        lines.append({**head, "seeds": len(seeds), "cases": summary[method]["n"], **first, **spread, **numbers})
     return lines
 
 
@@ -185,4 +204,4 @@ def seed_means(rows: list[dict]) -> list[dict]:
 def _mean(rows: list[dict]) -> dict[str, float]:
     """The mean of every number of some rows; files of rows hold nothing where a number was none."""
     names = dict.fromkeys(name for row in rows for name, value in row.items() if isinstance(value, float))
-    return {name: mean(row[name] for row in rows if isinstance(row[name], float)) for name in names}
+    return {name: mean(row[name] for row in rows if isinstance(row.get(name), float)) for name in names}

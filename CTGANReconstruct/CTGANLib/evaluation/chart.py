@@ -1,4 +1,4 @@
-"""A chart of scores as SVG, the one picture of a report that is lines and not voxels."""
+"""A chart of scores as SVG, and the elements that such pictures are made of."""
 
 import math
 from html import escape
@@ -30,14 +30,14 @@ def chart(scores: dict[str, dict[str, float]], label: str) -> str:
     def height(value: float) -> float:
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - value) / (high - low)
 
-    parts = [_text(_LEFT - 48, 18, label, size=12)]
+    parts = [svg_text(_LEFT - 48, 18, label, size=12)]
     for number in range(round((high - low) / step) + 1):
         value = low + number * step
         parts.append(_line(_LEFT, height(value), _WIDTH - _RIGHT, height(value)))
-        parts.append(_text(_LEFT - 8, height(value) + 4, f"{value:g}", "end"))
+        parts.append(svg_text(_LEFT - 8, height(value) + 4, f"{value:g}", "end"))
     for case in cases if len(cases) <= _MOST_LABELS else []:
         x, y = places[case], _HEIGHT - _BOTTOM + 14
-        parts.append(f'<g transform="translate({x:.1f},{y}) rotate(-35)">{_text(0, 0, case[:24], "end")}</g>')
+        parts.append(f'<g transform="translate({x:.1f},{y}) rotate(-35)">{svg_text(0, 0, case[:24], "end")}</g>')
     for number, (method, by_case) in enumerate(scores.items()):
         color = COLORS[number % len(COLORS)]
         parts += [
@@ -47,9 +47,20 @@ def chart(scores: dict[str, dict[str, float]], label: str) -> str:
         ]
         x = _LEFT + 140 + 190 * (number % 4)
         y = 16 + 14 * (number // 4)
-        parts.append(f'<circle cx="{x}" cy="{y - 4}" r="4" fill="{color}"/>' + _text(x + 9, y, method[:28], size=12))
-    size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+        parts.append(f'<circle cx="{x}" cy="{y - 4}" r="4" fill="{color}"/>' + svg_text(x + 9, y, method[:28], size=12))
+    return svg(_WIDTH, _HEIGHT, parts)
+
+
+def svg(width: float, height: float, parts: list[str]) -> str:
+    """A document of that size in pixels."""
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
+
+
+def svg_text(x: float, y: float, text: str, anchor: str = "start", size: int = 11, color: str = "#333333") -> str:
+    """A line of text, escaped."""
+    style = f'font-family="Helvetica, Arial, sans-serif" font-size="{size}" fill="{color}" text-anchor="{anchor}"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'
 
 
 def _axis(low: float, high: float) -> tuple[float, float, float]:
@@ -62,8 +73,3 @@ def _axis(low: float, high: float) -> tuple[float, float, float]:
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#cccccc" stroke-width="1"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", size: int = 11) -> str:
-    style = f'font-family="Helvetica, Arial, sans-serif" font-size="{size}" fill="#333333" text-anchor="{anchor}"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'

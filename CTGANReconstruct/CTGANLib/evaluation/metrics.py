@@ -73,3 +73,21 @@ def reprojection_error(projected: np.ndarray, measured: np.ndarray, seen: np.nda
     residual = np.sqrt(np.mean((gain * x + offset - y) ** 2))
     ncc = np.corrcoef(x, y)[0, 1] if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
     return {"nrmse": float(residual / max(np.ptp(y), 1e-9)), "ncc": float(ncc)}
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman's rank correlation of two sets of values, equal ones with their mean rank; 0 where one is constant."""
+    if not np.ptp(first) or not np.ptp(second):
+        return 0.0
+    return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[places.ravel()]
+
+
+def coverage(error: np.ndarray, deviation: np.ndarray) -> float:
+    """Share of errors that are no larger than the deviation given for each: of normal ones 0.683 within one standard
+    deviation, 0.954 within two."""
+    return float((np.abs(error) <= deviation).mean())

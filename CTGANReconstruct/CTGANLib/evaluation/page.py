@@ -5,8 +5,10 @@ from html import escape
 from pathlib import Path
 
 from ..files import staged
-from .scores import cell
+from .scores import cell, columns
 
+# Letters of the widest column that is not broken into lines.
+_LONGEST = 48
 # Plain enough for the makers of PDF files, which know little CSS.
 _STYLE = """
 @page { size: a4 landscape; margin: 1.2cm; }
@@ -60,18 +62,24 @@ def definitions(about: dict[str, str]) -> str:
 
 
 def rows_table(rows: list[dict]) -> str:
-    """Rows as a table; intervals (``_ci95``) stand behind their means."""
-    names = [name for name in rows[0] if not name.endswith("_ci95")]
-    numbers = {name for name in names if isinstance(rows[0][name], (int, float))}
+    """Rows as a table (see ``scores.columns``); intervals (``_ci95``) stand behind their means."""
+    names = columns(rows)
+    numbers = {name for name in names if any(isinstance(row.get(name), (int, float)) for row in rows)}
     kind = {name: ' class="number"' if name in numbers else "" for name in names}
-    # Makers of PDF files give all columns one width if they are not told.
-    texts = max(len(names) - len(numbers), 1)
-    width = {name: 6 if name in numbers else max(100 - 6 * len(numbers), 20) // texts for name in names}
+    width = _widths({name: [cell(row, name) for row in rows] for name in names})
     head = "".join(f'<th{kind[name]} width="{width[name]}%">{escape(name)}</th>' for name in names)
     lines = [
         "<tr>" + "".join(f"<td{kind[name]}>{escape(cell(row, name))}</td>" for name in names) + "</tr>" for row in rows
     ]
     return f'<table width="100%" repeat="1"><tr>{head}</tr>{"".join(lines)}</table>'
+
+
+def _widths(cells: dict[str, list[str]]) -> dict[str, int]:
+    """Of a table's columns, in percent, by what they hold. Makers of PDF files give all one width if not told."""
+    letters = {
+        name: 2 + min(max(*map(len, column), *map(len, name.split()), 3), _LONGEST) for name, column in cells.items()
+    }
+    return {name: round(100 * count / sum(letters.values())) for name, count in letters.items()}
 
 
 def image(content: bytes, kind: str, width: int, text: str) -> str:

@@ -11,6 +11,7 @@ from ..models.bundle import Model
 from .chart import chart
 from .page import definitions, image, rows_table, warning, write_page
 from .scores import MEAN_VOLUME, NEAREST_VOLUME, summarize, turned
+from .sections import conditions_section, specificity_section, volumes_section
 from .sheets import LARGEST_DIFFERENCE, PLANES, WINDOW, Sheets, color_scale
 
 _MEANING = {
@@ -19,14 +20,26 @@ _MEANING = {
     "ssim_x2ct": "SSIM of the literature: 7×7 window on the slices across each axis. 1 is perfect.",
     "ssim": "SSIM with a 3D Gaussian window. 1 is perfect.",
     "mae_hu": "Mean absolute error in HU inside the body. Lower is better.",
-    "lung_dice": "Overlap of the lungs, by thresholds in both volumes. 1 is perfect.",
-    "bone_dice": "Overlap of the bones, by thresholds in both volumes. 1 is perfect.",
+    "lung_dice": "Overlap of the lungs, segmented alike in both volumes. 1 is perfect.",
+    "bone_dice": "Overlap of the bones, segmented alike in both volumes. 1 is perfect.",
     "nrmse": "Error of the re-projections over the range of the radiographs, mean of both views. Lower is better.",
     "ncc": "Correlation of the re-projections with the radiographs, mean of both views. 1 is perfect.",
     "truth_ncc": "Correlation of the volume with the truth.",
     "other_ncc": "Correlation of the volume with the same method's volume of another patient. As high as truth_ncc, it "
     "says that the method tells patients hardly apart.",
-    "seconds": "Time of the network for one case.",
+    "uncertainty_rank": "Rank correlation of the uncertainty with the absolute error in the body. 1: it tells exactly "
+    "where the errors are.",
+    "coverage_1sd": "Share of the body where the error is within one standard deviation. 0.683 if these are right.",
+    "coverage_2sd": "Share of the body where the error is within two standard deviations. 0.954 if these are right.",
+    "seconds": "Time of the reconstruction of one case.",
+    "kid": "Kernel distance of the features from those of real test cases. Lower is better; 0 for one distribution.",
+    "mmd": "The same with a Gaussian kernel.",
+    "kid_ratio": "The kernel distance over that of real training cases from the same test cases. 1: as real ones.",
+    "precision": "Share that lies among real cases. Higher is better; so is density.",
+    "recall": "Share of the real cases that lies among these. Higher is better; so is coverage.",
+    "ms_ssim": "MS-SSIM of pairs within a set. Lower is more varied.",
+    "hu_distance": "HU by which voxels would have to change on average to be distributed as the real ones.",
+    "nearest_hu": "Median difference in HU from the nearest training case. Near 0: learned by heart.",
 }
 _BASELINES = f"{MEAN_VOLUME} and {NEAREST_VOLUME}: what one knows without a model.".capitalize()
 # More cases make no report that anybody reads; the file of rows has them all.
@@ -83,6 +96,7 @@ def html_report(
     score: str,
     warnings: list[str] | tuple[str, ...] = (),
     left_out: dict[str, str] | None = None,
+    conditions: list[dict] | tuple[dict, ...] = (),
 ) -> None:
     """Write a report as one HTML file, which needs nothing from elsewhere.
 
@@ -91,10 +105,11 @@ def html_report(
         title: of the report.
         about: what was evaluated, see :func:`facts`.
         rows: one a case and method; the first method is the one that the report is about.
-        sheets: has been shown every case.
+        sheets: has been shown every case, or none where there is nothing to show beside each other.
         score: the metric that says which case is worst and best; higher is better.
         warnings: sentences that stand at the top.
         left_out: cases that could not be scored, with the reason.
+        conditions: one a case, method and condition, the ideal one first.
 
     Raises:
         UserError: the place cannot be written.
@@ -108,6 +123,9 @@ def html_report(
         f"<p>{_BASELINES}</p>",
         _chart(rows, score),
         *_sheets(rows, sheets, score),
+        specificity_section(rows),
+        volumes_section(rows),
+        conditions_section(list(conditions)),
         _cases(rows, score),
         _left_out(left_out or {}),
     ]
@@ -130,8 +148,9 @@ def ablation_report(path: Path, about: dict[str, str], lines: list[dict], rows: 
     parts = [
         definitions({**about, "Made": _made()}),
         "<h2>Combinations</h2>",
-        "<p>Means over seeds and cases ± half the 95 % interval over the cases of the means over seeds; seed_sd: the "
-        "standard deviation between seeds of the means over cases.</p>",
+        "<p>Means over seeds and cases ± half the 95 % interval over the cases of the means over seeds; change: "
+        "from the first combination, case by case; seed_sd: the standard deviation between seeds of the means over "
+        "cases.</p>",
         rows_table(lines),
         _meaning(rows),
         _chart(rows, score),
@@ -151,7 +170,9 @@ def _card(model: Model) -> str:
 
 def _meaning(rows: list[dict]) -> str:
     told = [f"<b>{escape(name)}</b>: {escape(_MEANING[name])}" for name in rows[0] if name in _MEANING]
-    return f'<p class="note">{" ".join([*told, _BASELINES])}</p>'
+    if {MEAN_VOLUME, NEAREST_VOLUME} & {row["method"] for row in rows}:
+        told.append(_BASELINES)
+    return f'<p class="note">{" ".join(told)}</p>'
 
 
 def _chart(rows: list[dict], score: str) -> str:
@@ -175,7 +196,7 @@ def _sheets(rows: list[dict], sheets: Sheets, score: str) -> list[str]:
     titles: dict[str, list[str]] = {}
     for title, case in chosen.items():
         titles.setdefault(case, []).append(title)
-    return [_sheet(" and ".join(names).lower(), case, rows, sheets) for case, names in titles.items()]
+    return [_sheet(" and ".join(names).lower(), case, rows, sheets) for case, names in titles.items() if case in sheets]
 
 
 def _sheet(title: str, case: str, rows: list[dict], sheets: Sheets) -> str:

@@ -58,6 +58,10 @@ class Sheets:
                 drawn[f"|{method} − {TRUTH}|"] = self._write(f"{len(self._cases)}_{len(drawn)}", difference, _colored)
         self._cases[case] = drawn
 
+    def __contains__(self, case: str) -> bool:
+        """Whether a case was shown."""
+        return case in self._cases
+
     def pictures(self, case: str) -> dict[str, list[bytes]]:
         """By title, in the order of the sheet's columns: a JPEG for each of ``PLANES``."""
         return {title: [path.read_bytes() for path in paths] for title, paths in self._cases[case].items()}

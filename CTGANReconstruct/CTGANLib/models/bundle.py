@@ -1,5 +1,10 @@
 """A model as a MONAI-bundle folder: ``configs/metadata.json``, ``configs/inference.json``, ``models/model.pt``.
 
+Beside the main weights a bundle may hold further ones of the same network: ``models/texture.pt``, which learned against
+a discriminator, and ``models/snapshot_1.pt`` and so on, the members of an ensemble. Each file holds only what differs
+from the main weights. ``ctgan.further`` in the metadata gives the SHA-256 of each by its name, as ``ctgan.sha256``
+gives that of the main ones.
+
 A bundle is data. Weights load with ``weights_only=True``; of ``inference.json`` only the plain numbers of
 ``network_def`` are read, for the network of the bundle's task; nothing in it is evaluated.
 """
@@ -13,14 +18,18 @@ from pathlib import Path
 from ..errors import UserError
 from ..files import staged
 
-TASKS = ("biplanar",)
+TASKS = ("biplanar", "segmentation", "slices", "pyramid", "rendering")
 """What models can be for: a room of the package each."""
 FORMAT = 1
 """Of our entries in the metadata. It grows when older programs can no longer read them."""
 
 WEIGHTS, METADATA, INFERENCE = "models/model.pt", "configs/metadata.json", "configs/inference.json"
+CARD = "docs/README.md"
+MAIN, TEXTURE, MOST_SNAPSHOTS = "model", "texture", 9
+FURTHER = (TEXTURE, *(f"snapshot_{number}" for number in range(1, MOST_SNAPSHOTS + 1)))
+"""Names of the weights that a bundle may hold beside ``model``."""
 NEEDED_FILES = (METADATA, INFERENCE, WEIGHTS)
-BUNDLE_FILES = (*NEEDED_FILES, "docs/README.md", "LICENSE")
+BUNDLE_FILES = (*NEEDED_FILES, CARD, "LICENSE", *(f"models/{name}.pt" for name in FURTHER))
 LARGEST_WEIGHTS, LARGEST_TEXT = 2**31, 2**24
 """Bytes of the weights, and of any other file."""
 
@@ -47,40 +56,59 @@ class Model:
     def task(self) -> str:
         return self.metadata["ctgan"]["task"]
 
-    def load(self, task: str, networks: dict) -> tuple:
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of all weights by their name: ``model``, and those of ``FURTHER`` that there are."""
+        ours = self.metadata["ctgan"]
+        return {MAIN: ours["sha256"], **{name: ours["further"][name] for name in FURTHER if name in _further(ours)}}
+
+    @property
+    def has_texture(self) -> bool:
+        return TEXTURE in self.hashes
+
+    @property
+    def snapshots(self) -> list[str]:
+        """The names of the ensemble's members beside the main weights."""
+        return [name for name in self.hashes if name not in (MAIN, TEXTURE)]
+
+    def load(self, task: str, networks: dict, name: str = MAIN):
         """The network with its weights.
 
         Args:
             task: what the caller needs the model for.
             networks: the network class of each name that ``network_def`` may give.
+            name: of the weights, one of ``hashes``.
 
         Raises:
             UserError: the model is for another task, foreign, or damaged.
         """
         if self.task != task:
             raise UserError(f"The model {self.name} is for {self.task}, not {task}.", "Choose another model.")
-        state = self.weights()
+        state = self.weights(name)
         try:
             definition = json.loads((self.folder / INFERENCE).read_text(encoding="utf-8"))["network_def"]
             network = networks[definition["_target_"].rsplit(".", 1)[-1]](
-                **{name: tuple(int(n) for n in value) for name, value in definition.items() if name != "_target_"}
+                **{key: tuple(int(n) for n in value) for key, value in definition.items() if key != "_target_"}
             )
-            network.load_state_dict({name: value.float() for name, value in state.items()})
+            network.load_state_dict({key: value.float() for key, value in state.items()})
         except Exception as error:
             raise UserError(f"The model {self.name} cannot be loaded.", "It is of another version.") from error
         return network.eval()
 
-    def weights(self) -> dict:
+    def weights(self, name: str = MAIN) -> dict:
         """The tensors by name, as they are stored, once the hash is checked.
 
         Raises:
             UserError: the file is damaged, or holds anything but tensors, such as code, which is not run.
         """
+        return self._read(MAIN) if name == MAIN else {**self._read(MAIN), **self._read(name)}
+
+    def _read(self, name: str) -> dict:
         import torch
 
-        self.verify()
+        self._verify(name)
         try:
-            state = torch.load(self.folder / WEIGHTS, weights_only=True, map_location="cpu")
+            state = torch.load(self.folder / f"models/{name}.pt", weights_only=True, map_location="cpu")
         except Exception as error:  # torch raises whatever a strange file leads to
             raise UserError(f"The weights of {self.name} cannot be read as plain numbers.", _ADVICE) from error
         if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -88,14 +116,35 @@ class Model:
         return state
 
     def verify(self) -> None:
-        """Check the weights against the hash in the metadata.
+        """Check all weights against their hashes in the metadata.
 
         Raises:
-            UserError: they differ, or the file is missing.
+            UserError: they differ, or a file is missing.
         """
-        weights = self.folder / WEIGHTS
-        if not weights.is_file() or sha256(weights) != self.metadata["ctgan"]["sha256"]:
-            raise UserError(f"The model {self.name} is damaged: its weights have changed.", "Import it again.")
+        for name in self.hashes:
+            self._verify(name)
+
+    def check(self) -> None:
+        """Check that all weights are undamaged, can be read, and are of one network.
+
+        Raises:
+            UserError: they are not.
+        """
+        shapes = {name: shapes_of(self.weights(name)) for name in self.hashes}
+        for name, found in shapes.items():
+            if found != shapes[MAIN]:
+                raise UserError(f"The model {self.name} holds {name} weights of another network.", _ADVICE)
+
+    def _verify(self, name: str) -> None:
+        weights = self.folder / f"models/{name}.pt"
+        if not weights.is_file() or sha256(weights) != self.hashes[name]:
+            which = "weights" if name == MAIN else f"{name} weights"
+            raise UserError(f"The model {self.name} is damaged: its {which} have changed.", "Import it again.")
+
+
+def shapes_of(state: dict) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor by its name."""
+    return {name: tuple(value.shape) for name, value in state.items()}
 
 
 def sha256(path: Path) -> str:
@@ -125,7 +174,12 @@ def open_bundle(folder: Path) -> Model:
         raise UserError(f"{folder} is not a CTGAN model: {reason}.", _ADVICE)
     if metadata["ctgan"].get("format", FORMAT) > FORMAT:
         raise UserError(f"{folder} was made by a newer version of CTGAN.", "Update the extension.")
-    return Model(folder.resolve(), metadata)
+    model = Model(folder.resolve(), metadata)
+    for name in FURTHER:
+        if (folder / f"models/{name}.pt").is_file() != (name in model.hashes):
+            fault = "it has no" if name in model.hashes else "its metadata gives no SHA-256 of"
+            raise UserError(f"{folder} is not a CTGAN model: {fault} models/{name}.pt.", _ADVICE)
+    return model
 
 
 def save_bundle(folder: Path, network, definition: dict, metadata: dict, card: str, license_text: str) -> Model:
@@ -150,7 +204,7 @@ def save_bundle(folder: Path, network, definition: dict, metadata: dict, card: s
         entries = {**metadata, "ctgan": ours}
         (temporary / METADATA).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
         (temporary / INFERENCE).write_text(json.dumps({"network_def": definition}, indent=2) + "\n", encoding="utf-8")
-        (temporary / "docs/README.md").write_text(card, encoding="utf-8")
+        (temporary / CARD).write_text(card, encoding="utf-8")
         (temporary / "LICENSE").write_text(license_text, encoding="utf-8")
     return open_bundle(folder)
 
@@ -174,8 +228,12 @@ def _fault(metadata: dict) -> str:
     for name, value in (("name", metadata.get("name")), *((name, ours.get(name)) for name in ("task", "license"))):
         if not isinstance(value, str) or not value.strip():
             return f"its metadata gives no {name}"
-    if not isinstance(ours.get("sha256"), str) or not re.fullmatch("[0-9a-f]{64}", ours["sha256"]):
+    if not _is_sha256(ours.get("sha256")):
         return "its metadata gives no SHA-256 of the weights"
+    if not isinstance(_further(ours), dict) or not all(map(_is_sha256, _further(ours).values())):
+        return "its metadata gives no SHA-256 of further weights"
+    if unknown := [name for name in _further(ours) if name not in FURTHER]:
+        return f"it holds unknown weights {unknown[0]!r}"
     kinds = {
         "format": isinstance(ours.get("format", FORMAT), int),
         "trained_on": _is_list_of(str, ours.get("trained_on", [])),
@@ -185,6 +243,14 @@ def _fault(metadata: dict) -> str:
     }
     wrong = [name for name, right in kinds.items() if not right]
     return f"its metadata's {wrong[0]} is of a wrong type" if wrong else ""
+
+
+def _further(ours: dict):
+    return ours.get("further", {})
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch("[0-9a-f]{64}", value))
 
 
 def _is_list_of(kind: type, value: object) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
 from ..files import staged
-from .bundle import BUNDLE_FILES, LARGEST_TEXT, LARGEST_WEIGHTS, METADATA, TASKS, WEIGHTS, Model, open_bundle
+from .bundle import BUNDLE_FILES, LARGEST_TEXT, LARGEST_WEIGHTS, METADATA, TASKS, Model, open_bundle
 from .store import check_free, copy_bundle, taken_names, user_folder
 
 _DISTRUST = "Do not trust this file."
@@ -66,7 +66,7 @@ def _check(folder: Path, source: Path) -> None:
             raise UserError(
                 f"{folder} is a model for {model.task!r}, which this version cannot do.", "Update the extension."
             )
-        model.weights()
+        model.check()
     except UserError as error:
         message = error.message.replace(str(folder), str(source)).replace(folder.name, source.name)
         raise UserError(message, error.advice) from error
@@ -136,4 +136,4 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, sour
 
 
 def _largest(file: Path) -> int:
-    return LARGEST_WEIGHTS if file.match(WEIGHTS) else LARGEST_TEXT
+    return LARGEST_WEIGHTS if file.match("models/*.pt") else LARGEST_TEXT

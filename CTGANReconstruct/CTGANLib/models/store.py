@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import staged
-from .bundle import BUNDLE_FILES, METADATA, WEIGHTS, Model, open_bundle
+from .bundle import BUNDLE_FILES, METADATA, Model, open_bundle
 from .names import check_name, usable_name
 
 
@@ -74,7 +74,8 @@ def describe(model: Model) -> dict:
 
     Returns:
         ``name``, ``task``, ``title``, ``license``, ``data`` (``n`` cases and their ``sources``), ``scores`` (a row a
-        method), ``size_mb``, ``path`` and ``own``: whether it can be renamed and deleted.
+        method), ``size_mb`` (of all weights), ``texture`` (whether it has such weights), ``snapshots`` (how many),
+        ``path`` and ``own``: whether it can be renamed and deleted.
     """
     ours = model.metadata["ctgan"]
     data = {"n": len(ours.get("trained_on", ())), "sources": model.metadata.get("data_source", "")}
@@ -85,7 +86,9 @@ def describe(model: Model) -> dict:
         "license": ours["license"],
         "data": data,
         "scores": [_plain(row) for row in ours.get("scores", ())],
-        "size_mb": round((model.folder / WEIGHTS).stat().st_size / 1e6, 1),
+        "size_mb": round(sum((model.folder / f"models/{n}.pt").stat().st_size for n in model.hashes) / 1e6, 1),
+        "texture": model.has_texture,
+        "snapshots": len(model.snapshots),
         "path": str(model.folder),
         "own": is_own(model),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ..datasets.preparation import PreparedData, PreparedVolumes
+from ..datasets.preparation import PreparedData
 from ..errors import UserError
 from ..evaluation.scores import write_json
 from ..evaluation.sheets import Sheets
@@ -99,7 +99,7 @@ def evaluate_run(
     facts = json.loads(facts_file.read_text(encoding="utf-8"))
     learned_from, _ = hold_out(data, settings.validation_share, settings.seed)
     # The recipe knows how its network is made; the weights are those kept.
-    volumes = PreparedVolumes([data.prepared[case.name] for case in learned_from])
+    volumes = kit.volumes([data.prepared[case.name] for case in learned_from])
     network = kit.recipe(settings, volumes, device).average
     network.load_state_dict(torch.load(network_file, weights_only=True, map_location="cpu"))
     pictures = pictures_folder(run)
@@ -107,8 +107,9 @@ def evaluate_run(
     for old in pictures.iterdir():
         old.unlink()
     sheets = KeptSheets(pictures)
+    training = list(data.files("train").values())
     rows = kit.evaluate(
-        {METHOD: kit.wrap(network, device)}, data.files("test"), list(data.files("train").values()), progress, sheets
+        {METHOD: kit.wrap(network, device)}, data.files(kit.scored), training, progress, sheets
     )
     sheets.save()
     write_json(run.evaluation, rows)

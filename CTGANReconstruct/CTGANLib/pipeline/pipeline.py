@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ..datasets.preparation import prepare_data
 from ..device import choose_device
 from ..errors import UserError
 from ..evaluation.scores import finite, summarize
@@ -147,7 +146,7 @@ class Pipeline:
 
     def _prepare(self, progress: Progress) -> dict:
         def work() -> list[Path]:
-            data = prepare_data(self._plan.data, self._cache, progress)
+            data = self._kit.prepare(self._plan.settings, self._plan.data, self._cache, progress)
             for role in ("train", "test"):
                 if not data.of(role):
                     reasons = " ".join(f"{name}: {reason}" for name, reason in data.left_out.items())

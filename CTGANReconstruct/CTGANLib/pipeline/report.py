@@ -38,8 +38,8 @@ def write_report(
     """
     html, pdf = paths
     rows = run.rows()
-    tested, training = data.files("test"), data.files("train")
-    told = facts(source, "test", len(tested), len(training), {METHOD: open_bundle(run.model)}, data.left_out)
+    tested, training = data.files(kit.scored), data.files("train")
+    told = facts(source, kit.scored, len(tested), len(training), {METHOD: open_bundle(run.model)}, data.left_out)
     failed = [f"The gate has failed: {outcome['text']}." for outcome in outcomes if not outcome["passed"]]
     told["Gate"] = "; ".join([*(o["text"] for o in outcomes), "not passed" if failed else "passed"]) + "."
     told["Search"] = _search(found, kit.score)

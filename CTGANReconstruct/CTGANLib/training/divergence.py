@@ -17,17 +17,20 @@ class Watch:
     def observe(self, losses: dict[str, float]) -> str:
         """What is wrong with this step, in words; empty if nothing is.
 
-        A loss explodes where it is twenty times its running mean. One side of an adversarial pair has collapsed where
-        the loss of the discriminator has been next to nothing for 200 steps: it tells all apart, and the other learns
-        nothing from it any more.
+        A loss explodes where it is twenty times its running mean, or its lowest value where that is below zero: a loss
+        that crosses zero, as those of a critic do, has no mean to measure it by. One side of an adversarial pair has
+        collapsed where the loss of the discriminator has been next to nothing for 200 steps: it tells all apart, and
+        the other learns nothing from it any more.
         """
         for name, value in losses.items():
             if not math.isfinite(value):
                 return f"the loss {name} is not a number"
         for name, value in losses.items():
             seen = self._state.setdefault(name, {"count": 0, "mean": 0.0, "beaten": 0})
-            if seen["count"] >= _SETTLED and abs(value) > _EXPLOSION * seen["mean"] + _BEATEN:
+            usual = max(seen["mean"], -seen.get("lowest", 0.0))
+            if seen["count"] >= _SETTLED and abs(value) > _EXPLOSION * usual + _BEATEN:
                 return f"the loss {name} rose to {value:.3g} from {seen['mean']:.3g}"
+            seen["lowest"] = min(seen.get("lowest", 0.0), value)
             seen["count"] += 1
             seen["mean"] += (abs(value) - seen["mean"]) / min(seen["count"], _SETTLED)
             seen["beaten"] = seen["beaten"] + 1 if name == "discriminator" and value < _BEATEN else 0

@@ -2,9 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Dataset
+
+from ..datasets.cases import ROLES, TEST
+from ..datasets.preparation import PreparedData, PreparedVolumes, prepare_data
 from ..errors import UserError
+from ..events import Progress, silent
+
+
+def standardized(
+    settings: object, data: Path, cache: Path, progress: Progress = silent, roles: tuple[str, ...] = ROLES
+) -> PreparedData:
+    """CTs on the standard field, whatever the settings."""
+    return prepare_data(data, cache, progress, roles)
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,11 @@ class Kit:
         publish: (folder, network, settings, training cases, rows, hours, device) to the bundle's ``Model``.
         score: the metric that runs are compared by; higher is better.
         search: ranges (low, high) of the settings that a search may vary, on a logarithmic scale.
+        prepare: (settings, data, cache folder, progress, roles) to the prepared data set.
+        volumes: prepared files to the data set that the recipe learns from.
+        scored: the role of the cases that its models are scored by.
+        conditions: (predictors by name, prepared files of the cases by name, progress) to a row for each case, method
+            and condition of input that is not ideal; None where there is no such evaluation.
     """
 
     task: str
@@ -33,6 +51,10 @@ class Kit:
     publish: Callable[..., Any]
     score: str
     search: dict[str, tuple[float, float]]
+    prepare: Callable[..., PreparedData] = standardized
+    volumes: Callable[..., Dataset] = PreparedVolumes
+    scored: str = TEST
+    conditions: Callable[..., list[dict]] | None = None
 
 
 def parse_settings(kit: Kit, given: dict[str, object], assignments: list[str] | tuple[str, ...] = ()):

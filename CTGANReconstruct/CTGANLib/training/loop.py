@@ -7,6 +7,7 @@ if it had never stopped, and on a CPU the same run gives the same weights bit fo
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch.utils.data import Dataset, Subset
@@ -15,7 +16,8 @@ from ..device import peak_memory_mb
 from ..errors import UserError
 from ..events import Progress, silent
 from ..files import staged
-from ..imaging.volumes import Volume, write_volume
+from ..imaging.montage import write_gif, write_png
+from ..imaging.volumes import write_volume
 from .distributed import World
 from .divergence import Watch
 from .players import Recipe, Table
@@ -120,6 +122,8 @@ class Training:
                 self._step()
                 ending = self._requested()
         self._save()
+        if self._world.is_main:
+            write_gif(self._run.previews(), self._run.film)
         self._say("Trained", at_once=True)
         if ending != "paused" and self._run.best.exists():
             self._recipe.average.load_state_dict(torch.load(self._run.best, weights_only=True))
@@ -130,7 +134,9 @@ class Training:
         key = (self._settings.seed, tries)
         first = self._world.rank * self._share
         positions = range(number * batch_size + first, number * batch_size + first + self._share)
-        items = torch.stack([self._training[index] for index in draw(len(self._training), positions, key)])
+        items = [self._training[index] for index in draw(len(self._training), positions, key)]
+        if isinstance(items[0], torch.Tensor):
+            items = torch.stack(items)
         seeds = [_seed(*key, 1, position) for position in positions]
         part = self._table.part
         try:
@@ -184,13 +190,15 @@ class Training:
             self._place.unimproved = 0 if self._world.agreed(improved) else self._place.unimproved + 1
         self._save()
 
-    def _keep_to_look_at(self, volumes: dict[str, Volume]) -> None:
-        """Write the example's truth once, and its latest three predictions."""
+    def _keep_to_look_at(self, volumes: dict[str, Any]) -> None:
+        """Write the example's truth once, its latest three predictions, and every picture for people."""
         if not self._run.truth.exists():
             write_volume(volumes["truth"], self._run.truth)
         write_volume(volumes["prediction"], self._run.example(self._place.step))
         for old in self._run.predictions()[:-_EXAMPLES]:
             old.unlink()
+        if "sheet" in volumes:
+            write_png(volumes["sheet"], self._run.preview(self._place.step))
 
     def _requested(self) -> str:
         """How the training is to end, as somebody asked from outside; empty while it goes on."""

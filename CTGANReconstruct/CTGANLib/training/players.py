@@ -14,6 +14,9 @@ from .distributed import World
 
 _AVERAGED_STEPS = 200
 
+Items = torch.Tensor | list
+"""Patients of one size as a tensor [patients, ...], others as a list."""
+
 
 @dataclass
 class Player:
@@ -47,10 +50,10 @@ class Recipe(Protocol):
     average: nn.Module
     device: torch.device
 
-    def examples(self, items: torch.Tensor, seeds: list[int]) -> Any:
-        """What the players see of some patients. Random numbers for item n come from ``seeds[n]`` alone, so that it
-        does not matter which process or which part of a batch it falls to. The result may take along, from one
-        player to the next, what both need."""
+    def examples(self, items: Items, seeds: list[int]) -> Any:
+        """What the players see of some patients, which are one tensor on the device, or a list where they differ in
+        size. Random numbers for item n come from ``seeds[n]`` alone, so that it does not matter which process or which
+        part of a batch it falls to. The result may take along, from one player to the next, what both need."""
 
     def losses(self, player: str, network: nn.Module, batch: Any, number: int) -> dict[str, torch.Tensor]:
         """The losses of a player at step ``number``, weighted, as means over the batch; their sum is minimized.
@@ -58,7 +61,8 @@ class Recipe(Protocol):
 
     def validate(self, items: list[torch.Tensor]) -> tuple[dict[str, float], dict[str, Any]]:
         """Scores of the average network on patients held out, higher is better for the first; and of the first
-        patient the volumes ``prediction`` and ``truth`` to look at."""
+        patient the volumes ``prediction`` and ``truth`` to look at, perhaps with a picture ``sheet`` for people (uint8
+        [rows, columns]), which is kept of every validation."""
 
 
 class Table:
@@ -73,7 +77,7 @@ class Table:
         self._networks = {name: world.wrap(player.network) for name, player in recipe.players.items()}
         self._moves = 0
 
-    def step(self, number: int, items: torch.Tensor, seeds: list[int], seed: int, scale: float) -> dict[str, float]:
+    def step(self, number: int, items: Items, seeds: list[int], seed: int, scale: float) -> dict[str, float]:
         """Move every player once.
 
         Args:
@@ -127,13 +131,16 @@ class Table:
         self.recipe.average.load_state_dict(state["average"])
         self._moves = state["moves"]
 
-    def _parts(self, items: torch.Tensor, seeds: list[int]) -> list[tuple[Any, float]]:
+    def _parts(self, items: Items, seeds: list[int]) -> list[tuple[Any, float]]:
         """For each part of the batch what the players see of it, and its share of the batch."""
         chunks = [slice(start, start + self.part) for start in range(0, len(items), self.part)]
         return [
-            (self.recipe.examples(items[chunk].to(self.recipe.device), seeds[chunk]), len(seeds[chunk]) / len(items))
+            (self.recipe.examples(self._here(items[chunk]), seeds[chunk]), len(seeds[chunk]) / len(items))
             for chunk in chunks
         ]
+
+    def _here(self, items: Items) -> Items:
+        return items.to(self.recipe.device) if isinstance(items, torch.Tensor) else items
 
     def _gradient(self, name: str, number: int, parts: list[tuple[Any, float]], seed: int) -> dict[str, float]:
         """Add up the gradient of one player over the parts; return its losses."""

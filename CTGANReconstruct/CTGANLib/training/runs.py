@@ -34,6 +34,7 @@ class Run:
         evaluation: its scores, a row for each test case and method.
         prepared: the prepared CTs.
         truth: a patient's CT, to look at beside :meth:`predictions`.
+        film: the :meth:`previews` as an animation.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -44,6 +45,7 @@ class Run:
         self.evaluation = self.folder / "evaluation.json"
         self.prepared = self.folder / "prepared"
         self.truth = self.folder / "examples" / "truth.nrrd"
+        self.film = self.folder / "previews.gif"
         self._info, self._status = self.folder / "run.json", self.folder / "status.json"
         self._losses, self._scores = self.folder / "losses.jsonl", self.folder / "scores.jsonl"
         self._request, self._memory = self.folder / "request", self.folder / "memory.json"
@@ -82,6 +84,14 @@ class Run:
     def predictions(self) -> list[Path]:
         """The predicted CTs that are there, the oldest first."""
         return sorted(self.truth.parent.glob("step_*.nrrd"))
+
+    def preview(self, step: int) -> Path:
+        """Where the picture for people lies that was made after ``step`` steps."""
+        return self.folder / "previews" / f"step_{step:06d}.png"
+
+    def previews(self) -> list[Path]:
+        """The pictures for people that are there, the oldest first."""
+        return sorted((self.folder / "previews").glob("step_*.png"))
 
     def request(self, what: str) -> None:
         """Ask the process that trains to ``pause`` or ``stop``; it obeys after its step."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ..datasets.cases import TRAIN, VALIDATION, Case, split_by_patient
-from ..datasets.preparation import PreparedData, PreparedVolumes
+from ..datasets.preparation import PreparedData
 from ..errors import UserError
 from ..events import Progress, silent
 from .distributed import World
@@ -61,7 +61,7 @@ def train_network(
     if not learned_from:
         raise UserError("No CT is left to train on.", " ".join(data.left_out.values()) or "Give cases the role train.")
     training, validation = (
-        PreparedVolumes([data.prepared[case.name] for case in cases]) for cases in (learned_from, held_out)
+        kit.volumes([data.prepared[case.name] for case in cases]) for cases in (learned_from, held_out)
     )
     recipe = kit.recipe(settings, training, device)
     loop = Training(recipe, training, validation, run, settings, world, progress)

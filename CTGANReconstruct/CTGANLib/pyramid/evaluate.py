@@ -1,0 +1,116 @@
+"""Scores of pyramids: how well they remake what they learned from, how varied samples are, and whether they copy."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.metrics import SSIMMetric
+
+from ..evaluation.generation import hu_histogram_distance, pairwise_ms_ssim
+from ..evaluation.scores import TRUTH, Show
+from ..events import Progress, silent
+from ..imaging.volumes import Volume
+from .patches import nearest_patches
+from .preparation import on_field
+from .previews import isotropic
+from .scales import HU_MAX, HU_MIN, resized, to_hu, to_unit
+from .synthesize import Synthesizer
+
+ENLARGED = "next scale, enlarged"
+"""What stands beside the models: the truth at the last scale but one, interpolated."""
+SAMPLES = 8
+_WINDOW, _PAIRS = 7, 20
+
+
+def evaluate(
+    predictors: dict[str, Synthesizer],
+    cases: dict[str, Path],
+    training: list[Path],
+    progress: Progress = silent,
+    show: Show | None = None,
+) -> list[dict]:
+    """Score pyramids on the volumes that they learned from.
+
+    Args:
+        predictors: the models by name.
+        cases: name and prepared file of each volume.
+        training: prepared files of all volumes learned from.
+        progress: is told of each case.
+        show: is given each case's volumes in isotropic voxels, for pictures.
+
+    Returns:
+        A row for each case and method (the models' names and ``ENLARGED``) with ``mse``, ``psnr`` and ``ssim`` of the
+        reconstruction (see :func:`fidelity`); of the models also those of :func:`novelty`.
+    """
+    rows, made = [], {}
+    for number, (method, predictor) in enumerate(predictors.items()):
+        progress(0.3 * number / len(predictors), f"Sampling {method}")
+        truths = [on_field_of(predictor, path) for path in training]
+        samples = [volume.array for volume in predictor.volumes(SAMPLES, seed=0)]
+        made[method] = novelty(np.stack(samples), truths)
+    for number, (name, path) in enumerate(cases.items()):
+        progress(0.3 + 0.7 * number / len(cases), f"Scoring {name}")
+        for method, predictor in predictors.items():
+            truth = on_field_of(predictor, path)
+            numbers = range(len(predictor.network.fixed_noise))
+            # A model does not say which of its volumes is which.
+            remade = [predictor.reconstruction(n) for n in numbers]
+            best = min(remade, key=lambda volume: float(np.mean((volume.array.astype(np.float32) - truth) ** 2)))
+            row = {"case": name, "method": method, **fidelity(best.array, truth), **made[method]}
+            plain = _enlarged(predictor, truth)
+            rows += [row, {"case": name, "method": ENLARGED, **fidelity(plain, truth)}]
+            if show:
+                sample = next(predictor.volumes(1, seed=0))
+                volumes = {TRUTH: truth, method: best.array, f"{method}, sample": sample.array, ENLARGED: plain}
+                cubes = {key: isotropic(Volume(hu, best.grid), best).array for key, hu in volumes.items()}
+                show(name, cubes, [row])
+    return rows
+
+
+def on_field_of(predictor: Synthesizer, path: Path) -> np.ndarray:
+    """A prepared CT on the field and in the voxels of a pyramid, float32 HU [k, j, i] in [−1000, 1000]."""
+    sides = zip(predictor.shape, predictor.spacing[::-1], strict=True)
+    field = tuple(round(size * spacing) for size, spacing in sides)
+    return on_field(np.load(path), field, predictor.shape)[0, 0].clip(HU_MIN, HU_MAX).numpy()
+
+
+def fidelity(made: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """``mse``, ``psnr`` (10 log10(1/MSE), dB) and ``ssim`` (7×7×7 uniform window, fewer where the volume has fewer
+    slices) of HU [−1000, 1000] as [0, 1], over the whole volume."""
+    first, second = (to_unit(torch.from_numpy(hu.astype(np.float32)))[None, None] for hu in (made, truth))
+    mse = float((first.double() - second.double()).square().mean())
+    window = tuple(min(_WINDOW, size - 1 + size % 2) for size in made.shape)
+    metric = SSIMMetric(3, 1.0, "uniform", win_size=window)
+    psnr = float(10 * np.log10(1 / mse)) if mse else float("inf")
+    return {"mse": mse, "psnr": psnr, "ssim": float(metric(first, second).mean())}
+
+
+def novelty(samples: np.ndarray, training: list[np.ndarray]) -> dict[str, float]:
+    """How varied samples are, and how near they come to what was learned from.
+
+    Returns:
+        ``ms_ssim`` of pairs of samples, on axial slices (1: all alike), ``histogram_hu`` (distance of the HU to the
+        training volumes'), and of patches with structure in them, as RMS difference in HU to the nearest training
+        patch at any place: ``patch_hu`` and ``patch_least_hu``, median and least over the samples, and the same of
+        training patches to the others that do not overlap with them, ``own_patch_hu`` and ``own_patch_least_hu``.
+    """
+    levels = [len(samples[0]) * n // 4 for n in (1, 2, 3)]
+    own = nearest_patches(training, training, within=True)
+    likeness = [pairwise_ms_ssim(samples[:, level], (HU_MIN, HU_MAX), _PAIRS).value for level in levels]
+    near = nearest_patches(list(samples), training, within=False)
+    return {
+        "ms_ssim": float(np.mean(likeness)),
+        "histogram_hu": hu_histogram_distance(samples, np.stack(training)),
+        "patch_hu": float(np.median(near)) if len(near) else math.nan,
+        "own_patch_hu": float(np.median(own)) if len(own) else math.nan,
+        "patch_least_hu": float(near.min(initial=math.inf)),
+        "own_patch_least_hu": float(own.min(initial=math.inf)),
+    }
+
+
+def _enlarged(predictor: Synthesizer, truth: np.ndarray) -> np.ndarray:
+    shapes = predictor.network.shapes
+    unit = to_unit(torch.from_numpy(truth))[None, None]
+    coarser = resized(unit, shapes[max(predictor.network.trained - 2, 0)])
+    return to_hu(resized(coarser, predictor.shape))[0, 0].clip(HU_MIN, HU_MAX).numpy()

@@ -1,0 +1,117 @@
+"""A trained pyramid as a bundle: its metadata, its card, its license."""
+
+from pathlib import Path
+
+import monai
+import numpy as np
+import torch
+
+from .. import __version__
+from ..datasets.cases import Case
+from ..evaluation.scores import summarize, table
+from ..models.bundle import Model, save_bundle
+from .network import PyramidGenerator
+from .settings import LOSSES, PyramidSettings
+
+_LICENSE = "CC-BY-4.0"
+_LICENSE_TEXT = """These weights are licensed under the Creative Commons Attribution 4.0 International License
+(https://creativecommons.org/licenses/by/4.0/). They were learned from the CTs that docs/README.md names, each under
+the license given there; attribution to those collections travels with the weights.
+"""
+
+
+def publish(
+    folder: Path,
+    network: PyramidGenerator,
+    settings: PyramidSettings,
+    trained_on: list[Case],
+    scores: list[dict],
+    hours: float,
+    device: str,
+) -> Model:
+    """Write the bundle of a trained pyramid; see ``training.kit.Kit``."""
+    summary = summarize(scores)
+    shape = list(network.shapes[-1])
+    size = " x ".join(map(str, reversed(shape)))
+    spacing = " x ".join(f"{value:.3g}" for value in network.spacing)
+    metadata = {
+        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
+        "meta_schema_20240725.json",
+        "version": __version__,
+        "changelog": {__version__: "trained"},
+        "monai_version": monai.__version__,
+        "pytorch_version": torch.__version__.split("+")[0],
+        "numpy_version": np.__version__,
+        "required_packages_version": {},
+        "name": f"Chest CT from noise, {network.dimensions}D pyramid",
+        "task": "CT volumes from noise, in the likeness of few",
+        "description": f"Pyramid of {len(network.shapes)} generators, up to {size} voxels of {spacing} mm, learned "
+        f"from {len(network.fixed_noise)} volume(s). Not for diagnosis.",
+        "authors": "CTGAN for 3D Slicer",
+        "copyright": _LICENSE,
+        "data_source": "; ".join(sorted({case.source for case in trained_on})),
+        "intended_use": "Research. Not for diagnosis.",
+        "network_data_format": {
+            "inputs": {"noise": {"type": "image", "num_channels": 1, "spatial_shape": list(network.shapes[0])}},
+            "outputs": {"ct": {"type": "image", "num_channels": 1, "spatial_shape": shape}},
+        },
+        "ctgan": {
+            "task": "pyramid",
+            "license": _LICENSE,
+            "trained_on": [case.name for case in trained_on],
+            "settings": vars(settings),
+            "hours": round(hours, 2),
+            "device": device,
+            "scores": summary,
+        },
+    }
+    definition = {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
+    return save_bundle(folder, network, definition, metadata, _card(metadata, trained_on, summary), _LICENSE_TEXT)
+
+
+def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
+    run = metadata["ctgan"]
+    settings = run["settings"]
+    data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
+    losses = ", ".join(f"{name} {settings[f'{name}_weight']:g}" for name in LOSSES)
+    # Mean squared errors need more digits than a table gives.
+    lines = [{"method": row["method"], "mse": f"{row['mse']:.6f}", **_others(row)} for row in summary]
+    return f"""# {metadata["name"]}
+
+{metadata["description"]}
+
+**Not for diagnosis.** Its volumes show no patient. They are put together from the likeness of the volumes named below:
+they are varied, but know no other anatomy and no disease but theirs.
+
+## Training
+
+A new volume begins, at the coarsest scale, with {_beginning(settings["deformation"])};
+every finer scale adds to it what it makes of the coarser result and noise. {settings["steps"]} steps, shared by the
+scales, {run["hours"]} hours on {run["device"]}; adversary
+{settings["adversary"]}; weights of the losses: {losses}. {len(trained_on)} volume(s):
+
+{data}
+
+## Scores
+
+{table(lines) if lines else "None."}
+
+`mse`, `psnr` (10 log10(1/MSE)) and `ssim` are those of the reconstruction of the training volume, HU [−1000, 1000] as
+[0, 1]; below, the same of the next coarser scale, enlarged. `ms_ssim` is that of pairs of samples (1: all alike),
+`histogram_hu` the distance of the samples' HU to the training volumes'. `patch_hu` and `patch_least_hu` are median and
+least RMS difference in HU of a sample's patches (4 x 12 x 12 voxels, those with structure) to the nearest training
+patch; `own_patch_hu` and `own_patch_least_hu` the same between training patches that do not overlap. A least difference
+far below the training patches' own would tell of copies.
+
+## License
+
+{run["license"]}. Attribution: the collections above.
+"""
+
+
+def _beginning(deformation: int) -> str:
+    return f"a smooth random displacement ({deformation} mm) of one that was learned from" if deformation else "noise"
+
+
+def _others(row: dict) -> dict:
+    return {name: value for name, value in row.items() if name not in ("method", "mse") and "ci95" not in name}

@@ -1,0 +1,1 @@
+"""Slices of CTs, and radiographs, from noise."""

@@ -1,0 +1,114 @@
+"""A trained slice generator as a bundle: its metadata, its card, its license."""
+
+from pathlib import Path
+
+from ..datasets.cases import Case
+from ..evaluation.features import RandomFeatures
+from ..evaluation.scores import table
+from ..models.bundle import Model, save_bundle
+from ..models.metadata import LICENSE_TEXT, bundle_metadata
+from .network import SliceGenerator
+from .settings import CT, SlicesSettings
+
+_METHODS = {
+    "dcgan": "DCGAN (Radford et al., ICLR 2016) with a discriminator under spectral normalization",
+    "wgan": "WGAN with clipped weights (Arjovsky et al., ICML 2017)",
+    "wgan-gp": "WGAN with a gradient penalty (Gulrajani et al., NeurIPS 2017)",
+    "fully-connected": "fully connected GAN (Goodfellow et al., NeurIPS 2014)",
+}
+
+
+def publish(
+    folder: Path,
+    network: SliceGenerator,
+    settings: SlicesSettings,
+    trained_on: list[Case],
+    scores: list[dict],
+    hours: float,
+    device: str,
+) -> Model:
+    """Write the bundle of a trained generator.
+
+    Args:
+        folder: the bundle's place.
+        network: the generator.
+        settings: of the run.
+        trained_on: the training cases.
+        scores: rows of ``evaluate`` on the test cases; may be empty.
+        hours: of training.
+        device: it was trained on.
+    """
+    what = "Axial chest CT slices" if settings.kind == CT else "Radiographs"
+    shape = [settings.size, settings.size]
+    metadata = bundle_metadata(
+        f"{what} from noise",
+        f"{what} from noise",
+        f"{_METHODS[settings.method]}: {settings.size}² pixels. Synthetic; not for diagnosis.",
+        [case.source for case in trained_on],
+        {
+            "inputs": {"noise": {"type": "latent", "num_channels": settings.latent, "spatial_shape": []}},
+            "outputs": {"slice": {"type": "image", "num_channels": 1, "spatial_shape": shape}},
+        },
+        {
+            "task": "slices",
+            "kind": settings.kind,
+            "classes": settings.class_names,
+            "trained_on": [case.name for case in trained_on],
+            "settings": vars(settings),
+            "hours": round(hours, 2),
+            "device": device,
+            "scores": [{name: value for name, value in row.items() if name != "case"} for row in scores],
+        },
+    )
+    definition = {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
+    card = _card(metadata, settings, trained_on)
+    return save_bundle(folder, network, definition, metadata, card, LICENSE_TEXT)
+
+
+def _card(metadata: dict, settings: SlicesSettings, trained_on: list[Case]) -> str:
+    run = metadata["ctgan"]
+    data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
+    low, high = settings.window
+    pixel, between = settings.spacing
+    if settings.kind == CT:
+        seen = (
+            f"Slices every {between:g} mm of {len(trained_on)} CTs, {settings.trim:.0%} of the lungs' height left out "
+            f"at each end; {settings.size}² pixels of {pixel:.4g} mm around the body, air outside; values from {low:g} "
+            f"to {high:g} HU, which are what the model can make."
+        )
+    else:
+        seen = f"{len(trained_on)} radiographs of {settings.size}² pixels, values from {low:g} to {high:g}."
+    classes = f"\nClasses: {', '.join(settings.class_names)}.\n" if settings.class_names else ""
+    scores = "No test case was given."
+    if run["scores"]:
+        scores = table(
+            [{"": row["method"], **{k: v for k, v in row.items() if k != "method"}} for row in run["scores"]]
+        )
+    return f"""# {metadata["name"]}
+
+{metadata["description"]}
+
+**Not for diagnosis.** What it makes shows no patient. Slices of one stack do not belong together.
+
+## Training
+
+{settings.steps} steps of {settings.batch_size} pictures, {run["hours"]} hours on {run["device"]}. {seen}
+{classes}
+{data}
+
+## Scores
+
+Against the slices of test patients, none of whom trained the model; the training slices against the same test slices
+say what can be hoped for. `kid` and `mmd` (± half the 95 % bootstrap interval) by the standardized features of a
+network that never learned ({RandomFeatures.name}; `evaluation/features.py`): lower is better. `precision` and
+`density`: how many look real; `recall` and `coverage`: how much of the real variety is there. `ms_ssim` of pairs: lower
+is more varied. `hu_distance`: HU by which voxels would have to change to be distributed as the real ones. `nearest_hu`:
+median difference from the nearest training slice (for training slices: of another patient); near 0 it would say that
+slices were learned by heart.
+
+{scores}
+
+## License
+
+{run["license"]}. Attribution: the collections above.
+"""

@@ -1,0 +1,161 @@
+"""How slice GANs learn: a generator against a discriminator or a critic."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from ..evaluation.features import RandomFeatures, standardized
+from ..evaluation.generation import density_coverage, kid
+from ..imaging.montage import as_read, montage
+from ..training.players import Player
+from . import losses as parts
+from .differentiable_augmentation import augment
+from .network import (
+    ConvolutionalGenerator,
+    FullyConnectedGenerator,
+    Judge,
+    SliceGenerator,
+    convolutional_judge,
+    fully_connected_judge,
+)
+from .settings import CT, SlicesSettings
+from .synthesize import Synthesizer
+
+DISCRIMINATOR, CRITIC = "discriminator", "critic"
+_MOST_VALIDATED, _MADE, _SHOWN = 200, 200, 16
+
+
+@dataclass
+class _Batch:
+    """What the players see: real pictures between −1 and 1 and the numbers of their classes, noise, and what the
+    generator has made of it, for its judge."""
+
+    real: torch.Tensor
+    labels: torch.Tensor
+    noise: torch.Tensor
+    made: torch.Tensor | None = None
+
+
+class SlicesRecipe:
+    """Trains on prepared slices (float32 [batch, 2, size, size]: values and class); see ``training.players.Recipe``."""
+
+    def __init__(self, settings: SlicesSettings, data: Dataset, device: str) -> None:
+        self.settings, self.device = settings, torch.device(device)
+        torch.manual_seed(settings.seed)
+        connected = settings.method == "fully-connected"
+        network = FullyConnectedGenerator if connected else ConvolutionalGenerator
+        classes = len(settings.class_names)
+        generator = network((settings.size,), (settings.width,), (settings.latent,), (classes,))
+        generator.window.copy_(torch.tensor(settings.window))
+        generator.spacing.copy_(torch.tensor(settings.spacing))
+        generator.to(self.device)
+        self.average = copy.deepcopy(generator).requires_grad_(False)
+        # Spectral normalization would do again what the weights' clipping or the penalty does.
+        self._judged_by = CRITIC if settings.method.startswith("wgan") else DISCRIMINATOR
+        spectral = self._judged_by == DISCRIMINATOR
+        judge = (
+            fully_connected_judge(settings.size, classes, spectral)
+            if connected
+            else convolutional_judge(settings.size, settings.width, classes, spectral)
+        ).to(self.device)
+        floor = settings.balance if self._judged_by == DISCRIMINATOR else float("-inf")
+        self.players = {
+            "generator": self._player(generator),
+            self._judged_by: self._player(judge, floor),
+        }
+        self._features = RandomFeatures(settings.window)
+
+    def examples(self, items: torch.Tensor, seeds: list[int]) -> _Batch:
+        """Real pictures, and noise for as many made ones of the same classes."""
+        generator = self.players["generator"].network
+        return _Batch(generator.scaled(items[:, :1]), items[:, 1, 0, 0].long(), generator.noise(seeds).to(self.device))
+
+    def losses(self, player: str, network: nn.Module, batch: _Batch, number: int) -> dict[str, torch.Tensor]:
+        """Of the generator, which sits out four of five steps against a critic, and of its judge."""
+        if player != "generator":
+            return {player: self._judge_loss(network, batch)}
+        if self._judged_by == CRITIC and number % parts.CRITIC_STEPS:
+            return {}
+        made = network(batch.noise, batch.labels)
+        batch.made = made.detach()
+        judged = self.players[self._judged_by].network(self._changed(made), batch.labels)
+        return {"adversarial": -judged.mean() if self._judged_by == CRITIC else parts.fooling_loss(judged)}
+
+    def validate(self, data: Dataset) -> tuple[dict[str, float], dict]:
+        """How like pictures held out those of the average generator are, and whether its judge tells them apart.
+
+        ``minus_kid`` is the kernel distance (see ``evaluation.generation``), negative; ``coverage`` the share of
+        real pictures with a made one near; ``accuracy`` of the discriminator, or ``wasserstein``, the estimate of the
+        distance by the critic.
+        """
+        places = np.linspace(0, len(data) - 1, min(len(data), _MOST_VALIDATED)).round().astype(int)
+        items = torch.stack([data[int(place)] for place in places]).to(self.device)
+        real, labels = items[:, :1], items[:, 1, 0, 0].long()
+        synthesizer = Synthesizer(self.average, str(self.device), kind=self.settings.kind)
+        chosen = np.resize(np.arange(len(labels)), max(_MADE, _SHOWN))
+        made = synthesizer.pictures(range(len(chosen)), labels[chosen].tolist())
+        told, reference = self._features(made), self._features(real[:, 0].cpu().numpy())
+        reference, told = standardized(reference, told)
+        scores = {"minus_kid": 0.0, "coverage": density_coverage(told, reference)[1]}
+        if len(reference) > 1:
+            scores["minus_kid"] = -kid(told, reference).value
+        scores |= self._told_apart(real, labels, torch.from_numpy(made)[:, None].to(self.device), labels[chosen])
+        shown = made[:_SHOWN]
+        volumes = {
+            "prediction": synthesizer.stack(shown),
+            "truth": synthesizer.stack(np.resize(real[:, 0].cpu().numpy(), shown.shape)),
+            "sheet": montage(as_read(shown) if self.settings.kind == CT else shown, self.settings.window),
+        }
+        return scores, volumes
+
+    def _player(self, network: nn.Module, floor: float = 0.0) -> Player:
+        weights = network.parameters()
+        optimizers = {
+            "wgan": lambda: torch.optim.RMSprop(weights),
+            "wgan-gp": lambda: torch.optim.Adam(weights, betas=(0.0, 0.9)),
+        }
+        make = optimizers.get(self.settings.method, lambda: torch.optim.Adam(weights, betas=(0.5, 0.999)))
+        return Player(network, make(), self._rate, floor=floor, clip=10.0)
+
+    def _rate(self, number: int) -> float:
+        """Constant, but for the last quarter, in which it falls to nothing."""
+        return self.settings.learning_rate * min(1.0, 4 * (1 - number / self.settings.steps))
+
+    def _changed(self, pictures: torch.Tensor) -> torch.Tensor:
+        return augment(pictures) if self.settings.augment else pictures
+
+    def _judge_loss(self, network: nn.Module, batch: _Batch) -> torch.Tensor:
+        generator = self.players["generator"].network
+        if batch.made is None:  # the generator sat this step out
+            with torch.no_grad():
+                batch.made = generator(batch.noise, batch.labels)
+        real, made = self._changed(batch.real), self._changed(batch.made)
+        pictures, labels = [made, real], [batch.labels] * 2
+        if self.settings.method == "wgan":
+            parts.clip_weights(network)
+        if self.settings.method == "wgan-gp":
+            pictures.append(parts.between(real, made))
+            labels.append(batch.labels)
+        # One pass for all, as several processes need it.
+        values = network(torch.cat(pictures), torch.cat(labels)).split(len(real))
+        if self._judged_by == DISCRIMINATOR:
+            return parts.discriminator_loss(values[1], values[0], self.settings.soft_labels)
+        loss = values[0].mean() - values[1].mean()
+        return loss + parts.gradient_penalty(values[2], pictures[2]) if len(values) > 2 else loss
+
+    @torch.no_grad()
+    def _told_apart(
+        self, real: torch.Tensor, labels: torch.Tensor, made: torch.Tensor, made_labels: torch.Tensor
+    ) -> dict[str, float]:
+        judge: Judge = self.players[self._judged_by].network.eval()
+        scale: SliceGenerator = self.average
+        answers = [judge(scale.scaled(hu), kind).cpu() for hu, kind in ((real, labels), (made, made_labels))]
+        judge.train()
+        if self._judged_by == CRITIC:
+            return {"wasserstein": float(answers[0].mean() - answers[1].mean())}
+        shares = [(answers[0] > 0).float().mean(), (answers[1] < 0).float().mean()]
+        return {"accuracy_real": float(shares[0]), "accuracy_made": float(shares[1])}
