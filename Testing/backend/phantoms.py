@@ -139,3 +139,11 @@ def dicom_series(folder: Path, volume: Volume, modality: str = "CT", leave_out: 
 def dicom_tags(path: Path) -> Dataset:
     """The tags of a DICOM file."""
     return pydicom.dcmread(path)
+
+
+def prepared() -> np.ndarray:
+    """A prepared CT with a body and a dense marker off every axis, float32 HU [1, 160, 160, 160]."""
+    hu = np.full((1, 160, 160, 160), -1024, np.float32)
+    hu[:, 30:130, 40:120, 30:130] = 20
+    hu[:, 90:100, 60:66, 100:112] = 1000
+    return hu

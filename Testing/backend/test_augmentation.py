@@ -9,19 +9,12 @@ from CTGANLib.imaging.geometry import Acquisition
 from CTGANLib.training.augmentation import deform, recolor, restyle
 from CTGANLib.training.blending import displacement_toward
 from CTGANLib.training.implants import implant
-
-
-def phantom() -> torch.Tensor:
-    """A field with a body and a dense marker off every axis, HU [1, 160, 160, 160]."""
-    hu = torch.full((1, 160, 160, 160), -1024.0)
-    hu[:, 30:130, 40:120, 30:130] = 20
-    hu[:, 90:100, 60:66, 100:112] = 1000
-    return hu
+from phantoms import prepared
 
 
 def test_augmentation_keeps_air_air_and_moves_the_rest():
     torch.manual_seed(0)
-    hu = phantom()[None].repeat(2, 1, 1, 1, 1)
+    hu = torch.from_numpy(prepared())[None].repeat(2, 1, 1, 1, 1)
     changed = deform(hu, 2.5)
     assert changed.shape == hu.shape and changed.amin() >= -1024.5 and changed.amax() <= 1000.5
     assert not torch.allclose(changed[0], changed[1], atol=1)
@@ -32,7 +25,7 @@ def test_augmentation_keeps_air_air_and_moves_the_rest():
 
 def test_deformation_does_not_flip_sides():
     torch.manual_seed(1)
-    hu = phantom()[None].repeat(8, 1, 1, 1, 1)
+    hu = torch.from_numpy(prepared())[None].repeat(8, 1, 1, 1, 1)
     for volume in deform(hu, 2.5):
         k, j, i = np.argwhere(volume[0].numpy() > 500).mean(axis=0)
         body = np.argwhere(volume[0].numpy() > -500).mean(axis=0)
@@ -74,13 +67,13 @@ def test_a_patient_takes_the_shape_of_another():
 
 
 def test_without_any_amount_a_patient_stays():
-    hu = phantom()[None]
+    hu = torch.from_numpy(prepared())[None]
     torch.testing.assert_close(deform(hu, 2.5, shift=0, elastic=0, affine=False), hu, atol=0.5, rtol=0)
 
 
 def test_implants_lie_in_the_body_and_nodules_in_the_lungs():
     torch.manual_seed(4)
-    hu = phantom()[None].repeat(6, 1, 1, 1, 1)
+    hu = torch.from_numpy(prepared())[None].repeat(6, 1, 1, 1, 1)
     hu[:, :, 50:110, 60:100, 40:70] = -850
     before = hu.clone()
     changed = implant(hu, 2.5)

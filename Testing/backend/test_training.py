@@ -23,6 +23,7 @@ from CTGANLib.training.kit import parse_settings
 from CTGANLib.training.loop import Training, draw
 from CTGANLib.training.players import Table
 from CTGANLib.training.runs import Run
+from phantoms import prepared
 from small_recipe import SETTINGS, Line, Points
 
 
@@ -225,16 +226,8 @@ def test_a_run_can_be_paused_and_stopped(asked, ending, tmp_path):
     assert losses(tmp_path) == losses(tmp_path / "whole")
 
 
-def phantom() -> torch.Tensor:
-    """A field with a body and a dense marker off every axis, HU [1, 160, 160, 160]."""
-    hu = torch.full((1, 160, 160, 160), -1024.0)
-    hu[:, 30:130, 40:120, 30:130] = 20
-    hu[:, 90:100, 60:66, 100:112] = 1000
-    return hu
-
-
 def test_mean_volume_is_the_mean_of_the_cubes():
-    data = [phantom(), torch.full((1, 160, 160, 160), -1024.0)]
+    data = [torch.from_numpy(prepared()), torch.full((1, 160, 160, 160), -1024.0)]
     expected = (hu_to_unit(torch.tensor(1000.0)) / 2).half().float()
     assert mean_volume(data)[0, 95 - 16, 62 - 16, 105 - 16] == expected
 
@@ -243,7 +236,7 @@ SHORT = BiplanarSettings(steps=4, batch_size=1, validations=1, full_from=0.5, ad
 
 
 def test_the_recipe_learns_through_all_its_phases_and_resumes(tmp_path):
-    settings, data = SHORT, [phantom()]
+    settings, data = SHORT, [torch.from_numpy(prepared())]
     recipe = BiplanarRecipe(settings, data, "cpu")
     Training(recipe, data, data, Run(tmp_path), settings).run()
     curve = losses(tmp_path)
@@ -260,21 +253,22 @@ def test_the_recipe_learns_through_all_its_phases_and_resumes(tmp_path):
 
 def test_the_rival_generator_learns_from_the_default_distances_and_goes_on_from_a_model(tmp_path):
     settings = replace(SHORT, generator="dual-path", vary_geometry=False)
-    recipe = BiplanarRecipe(settings, [phantom()], "cpu")
-    batch = recipe.examples(phantom()[None], [3])
+    recipe = BiplanarRecipe(settings, [torch.from_numpy(prepared())], "cpu")
+    batch = recipe.examples(torch.from_numpy(prepared())[None], [3])
     assert batch.acquisitions == [[Acquisition(view) for view in VIEWS]]
     losses = recipe.losses("generator", recipe.players["generator"].network, batch, 0)
     assert all(torch.isfinite(value) and value > 0 for value in losses.values())
     model = publish(tmp_path / "Rival", recipe.average, settings, [], [], 0.1, "cpu")
-    again = BiplanarRecipe(replace(settings, seed=9, start_from=str(model.folder)), [phantom()], "cpu")
+    other = replace(settings, seed=9, start_from=str(model.folder))
+    again = BiplanarRecipe(other, [torch.from_numpy(prepared())], "cpu")
     states = [r.players["generator"].network.state_dict() for r in (recipe, again)]
     assert all(torch.allclose(states[0][name], states[1][name], atol=1e-3) for name in states[0])
     with pytest.raises(UserError, match="not of this generator"):
-        BiplanarRecipe(replace(SHORT, start_from=str(model.folder)), [phantom()], "cpu")
+        BiplanarRecipe(replace(SHORT, start_from=str(model.folder)), [torch.from_numpy(prepared())], "cpu")
 
 
 def test_parts_of_a_batch_give_the_gradient_of_the_whole():
-    data = [phantom(), phantom().flip(1)]
+    data = [torch.from_numpy(prepared()), torch.from_numpy(prepared()).flip(1)]
     recipe = BiplanarRecipe(replace(SHORT, batch_size=2), data, "cpu")
     items, gradients = torch.stack(data), []
     for part in (2, 1):
@@ -286,7 +280,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole():
 
 def test_an_unknown_generator_is_refused():
     with pytest.raises(UserError, match="no generator magic"):
-        BiplanarRecipe(replace(SHORT, generator="magic"), [phantom()], "cpu")
+        BiplanarRecipe(replace(SHORT, generator="magic"), [torch.from_numpy(prepared())], "cpu")
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,10 @@ def draw(models: dict, files: dict[str, Path], path: Path) -> None:
     """A row for the first picture of each patient: the truth, then each method and its absolute difference, times 3."""
     import numpy as np
 
+    from CTGANLib.imaging.montage import write_png
     from CTGANLib.rendering.colors import as_bytes, over
     from CTGANLib.rendering.evaluate import enlarged, made
     from CTGANLib.rendering.pictures import Pictures, read_coarse
-    from CTGANLib.rendering.tasks import write_picture
 
     lines = []
     for file in files.values():
@@ -99,7 +99,7 @@ def draw(models: dict, files: dict[str, Path], path: Path) -> None:
         pictures = [enlarged(picture), *[made(model, picture, coarse)[0] for model in models.values()]]
         shown = [over(rgba.astype(float), background) for rgba in pictures]
         lines.append(np.hstack([true, *[part for rgb in shown for part in (rgb, 3 * np.abs(rgb - true))]]))
-    write_picture(as_bytes(np.vstack(lines)), path)
+    write_png(as_bytes(np.vstack(lines)), path)
 
 
 def timed(models: dict, data: Path, size: int) -> list[dict]:

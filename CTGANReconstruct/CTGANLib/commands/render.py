@@ -84,8 +84,9 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
 
 
 def _picture(arguments: argparse.Namespace, studio, camera, functions, progress: Progress) -> dict:
+    from ..imaging.montage import write_png
     from ..rendering.colors import BACKGROUND
-    from ..rendering.tasks import compared, write_picture
+    from ..rendering.tasks import compared
 
     background, size = tuple(arguments.background or BACKGROUND), arguments.size
     names = ("out", "truth", "difference", "sensitivity", "map")
@@ -94,7 +95,7 @@ def _picture(arguments: argparse.Namespace, studio, camera, functions, progress:
         files = dict(zip(places, staged_files, strict=True))
         progress(0.4, "Rendering")
         made = studio.picture(camera, functions, size)
-        write_picture(made.over(background), files["out"])
+        write_png(made.over(background), files["out"])
         result: dict = {"seconds": round(made.seconds, 4), "truth_seconds": None, "scores": None}
         if files["truth"] or files["difference"]:
             progress(0.5, "Rendering with VTK")
@@ -102,15 +103,15 @@ def _picture(arguments: argparse.Namespace, studio, camera, functions, progress:
             scores, difference = compared(made, true, background)
             result |= {"truth_seconds": round(true.seconds, 4), "scores": scores}
             if files["truth"]:
-                write_picture(true.over(background), files["truth"])
+                write_png(true.over(background), files["truth"])
             if files["difference"]:
-                write_picture(difference, files["difference"])
+                write_png(difference, files["difference"])
         if files["sensitivity"]:
             progress(0.6, "Asking what matters")
             sensitivity = studio.sensitivity(camera, functions, size, arguments.region)
             files["sensitivity"].write_text(json.dumps(sensitivity), encoding="utf-8")
         if files["map"]:
-            write_picture(studio.map(camera, functions, size, tuple(arguments.hu)), files["map"])
+            write_png(studio.map(camera, functions, size, tuple(arguments.hu)), files["map"])
     shown = {"picture" if name == "out" else name: place and str(place) for name, place in places.items()}
     return {**shown, **result}
 

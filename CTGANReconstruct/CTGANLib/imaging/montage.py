@@ -45,7 +45,7 @@ def as_read(axial: np.ndarray) -> np.ndarray:
 
 
 def write_png(picture: np.ndarray, path: Path) -> None:
-    """Write uint8 [rows, columns].
+    """Write uint8 [rows, columns], or [rows, columns, 3] in color.
 
     Raises:
         UserError: the place cannot be written, or it is not called .png.
@@ -53,7 +53,7 @@ def write_png(picture: np.ndarray, path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise UserError(f"A picture cannot be written as {path.name}.", "Use .png.")
     with staged(path) as temporary:
-        write_image(sitk.GetImageFromArray(picture), temporary)
+        write_image(sitk.GetImageFromArray(np.ascontiguousarray(picture), isVector=picture.ndim == 3), temporary)
 
 
 def write_gif(pictures: Sequence[Path], path: Path) -> None:

@@ -2,22 +2,12 @@
 
 from pathlib import Path
 
-import monai
-import numpy as np
-import torch
-
-from .. import __version__
 from ..datasets.cases import Case
 from ..evaluation.scores import summarize, table
 from ..models.bundle import Model, save_bundle
+from ..models.metadata import LICENSE_TEXT, bundle_metadata
 from .network import PyramidGenerator
 from .settings import LOSSES, PyramidSettings
-
-_LICENSE = "CC-BY-4.0"
-_LICENSE_TEXT = """These weights are licensed under the Creative Commons Attribution 4.0 International License
-(https://creativecommons.org/licenses/by/4.0/). They were learned from the CTs that docs/README.md names, each under
-the license given there; attribution to those collections travels with the weights.
-"""
 
 
 def publish(
@@ -34,39 +24,27 @@ def publish(
     shape = list(network.shapes[-1])
     size = " x ".join(map(str, reversed(shape)))
     spacing = " x ".join(f"{value:.3g}" for value in network.spacing)
-    metadata = {
-        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
-        "meta_schema_20240725.json",
-        "version": __version__,
-        "changelog": {__version__: "trained"},
-        "monai_version": monai.__version__,
-        "pytorch_version": torch.__version__.split("+")[0],
-        "numpy_version": np.__version__,
-        "required_packages_version": {},
-        "name": f"Chest CT from noise, {network.dimensions}D pyramid",
-        "task": "CT volumes from noise, in the likeness of few",
-        "description": f"Pyramid of {len(network.shapes)} generators, up to {size} voxels of {spacing} mm, learned "
-        f"from {len(network.fixed_noise)} volume(s). Not for diagnosis.",
-        "authors": "CTGAN for 3D Slicer",
-        "copyright": _LICENSE,
-        "data_source": "; ".join(sorted({case.source for case in trained_on})),
-        "intended_use": "Research. Not for diagnosis.",
-        "network_data_format": {
+    metadata = bundle_metadata(
+        name=f"Chest CT from noise, {network.dimensions}D pyramid",
+        task="CT volumes from noise, in the likeness of few",
+        description=f"Pyramid of {len(network.shapes)} generators, up to {size} voxels of {spacing} mm, learned from "
+        f"{len(network.fixed_noise)} volume(s). Not for diagnosis.",
+        sources=[case.source for case in trained_on],
+        formats={
             "inputs": {"noise": {"type": "image", "num_channels": 1, "spatial_shape": list(network.shapes[0])}},
             "outputs": {"ct": {"type": "image", "num_channels": 1, "spatial_shape": shape}},
         },
-        "ctgan": {
+        ours={
             "task": "pyramid",
-            "license": _LICENSE,
             "trained_on": [case.name for case in trained_on],
             "settings": vars(settings),
             "hours": round(hours, 2),
             "device": device,
             "scores": summary,
         },
-    }
+    )
     definition = {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
-    return save_bundle(folder, network, definition, metadata, _card(metadata, trained_on, summary), _LICENSE_TEXT)
+    return save_bundle(folder, network, definition, metadata, _card(metadata, trained_on, summary), LICENSE_TEXT)
 
 
 def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:

@@ -7,11 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import UserError
 from ..files import staged
-from ..imaging.images import write_image
+from ..imaging.montage import write_png
 from ..imaging.volumes import Volume
 from .camera import Camera, View
 from .colors import BACKGROUND, as_bytes, over
@@ -71,11 +70,11 @@ class Studio:
         entries = []
         with staged(folder) as temporary:
             temporary.mkdir(parents=True)
-            write_picture(sheet(found), temporary / "sheet.png")
+            write_png(sheet(found), temporary / "sheet.png")
             for number, functions in enumerate(found.functions):
                 names = f"{number:03d}.vp.json", f"{number:03d}.png"
                 write_functions(functions, temporary / names[0])
-                write_picture(found.thumbnails[number], temporary / names[1])
+                write_png(found.thumbnails[number], temporary / names[1])
                 x, y = found.places[number].tolist()
                 files = {"functions": str(folder / names[0]), "thumbnail": str(folder / names[1])}
                 entries.append({**files, "x": x, "y": y})
@@ -103,7 +102,7 @@ class Studio:
                 background = tuple(float(n) for n in asked.get("background", BACKGROUND))
                 camera = camera_of(asked.get("camera"), asked.get("view"), self.volume)
                 result = self.picture(camera, functions_of(asked["transfer"]), size)
-                write_picture(result.over(background), Path(out))
+                write_png(result.over(background), Path(out))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 say({"event": "refused", "out": out, "message": f"The request makes no sense: {error}.", "advice": ""})
             except UserError as error:
@@ -155,15 +154,3 @@ def compared(made: Rendering, true: Rendering, background: tuple[float, float, f
     """The scores of a picture against VTK's, and the absolute difference as uint8 [rows, columns, 3]."""
     first, second = (over(one.rgba.astype(float), background) for one in (made, true))
     return picture_scores(first, second), as_bytes(np.abs(first - second))
-
-
-def write_picture(picture: np.ndarray, path: Path) -> None:
-    """Write uint8 [rows, columns] or [rows, columns, 3] as PNG.
-
-    Raises:
-        UserError: the place cannot be written, or it is not called .png.
-    """
-    if path.suffix.lower() != ".png":
-        raise UserError(f"A picture cannot be written as {path.name}.", "Use .png.")
-    with staged(path) as temporary:
-        write_image(sitk.GetImageFromArray(np.ascontiguousarray(picture), isVector=picture.ndim == 3), temporary)
