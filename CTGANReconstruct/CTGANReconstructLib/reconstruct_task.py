@@ -24,7 +24,7 @@ class ReconstructResult:
     Attributes:
         volume: the CT in HU, in the patient's RAS mm.
         uncertainty: one standard deviation of the error to be expected at each voxel of the CT, HU, or None.
-        segmentation: body, lungs and bone of the CT, or None.
+        segmentation: body, lungs, mediastinum and bone of the CT, or None.
         reprojections: radiographs of the CT, posed on their detectors; keys ``pa`` and ``lateral``, or the one given.
         consistency: for each view, ``ncc`` (correlation of re-projection and radiograph, 1 is best) and ``nrmse``.
         consistencyBefore: the same before the refinement.

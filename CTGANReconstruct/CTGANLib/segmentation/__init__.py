@@ -1,1 +1,1 @@
-"""CT to labels: body, lungs and bone."""
+"""CT to labels: by a network, or by rules."""
