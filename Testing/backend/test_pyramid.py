@@ -8,7 +8,7 @@ import torch
 
 from CTGANLib.errors import UserError
 from CTGANLib.evaluation.scores import summarize
-from CTGANLib.imaging.geometry import Acquisition
+from CTGANLib.imaging.geometry import Acquisition, Grid
 from CTGANLib.imaging.projection import project
 from CTGANLib.models.bundle import open_bundle
 from CTGANLib.pyramid.adversaries import ADVERSARIES, gradient_penalty
@@ -17,7 +17,7 @@ from CTGANLib.pyramid.kit import KIT
 from CTGANLib.pyramid.losses import ProjectionLoss, SegmentationLoss
 from CTGANLib.pyramid.network import PyramidGenerator
 from CTGANLib.pyramid.patches import nearest_patches
-from CTGANLib.pyramid.preparation import PyramidVolumes, body_box, centered_grid, on_field, too_small
+from CTGANLib.pyramid.preparation import PyramidVolumes, body_box, on_field, too_small
 from CTGANLib.pyramid.recipe import PyramidRecipe
 from CTGANLib.pyramid.scales import resized, scale_shapes, to_hu, to_unit
 from CTGANLib.pyramid.settings import PyramidSettings
@@ -174,7 +174,7 @@ def test_the_gradient_penalty_of_a_linear_judge_is_known():
 
 
 def test_the_projection_loss_sees_line_integrals_means_and_maxima():
-    place = centered_grid((7, 18, 18), (3.0, 3.0, 8.0))
+    place = Grid.centered((7, 18, 18), (3.0, 3.0, 8.0))
     real = torch.rand(1, 1, *place.shape)
     loss = ProjectionLoss(place)
     assert float(loss(real, real)) == 0

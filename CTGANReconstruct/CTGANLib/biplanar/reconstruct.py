@@ -16,7 +16,7 @@ from ..imaging.projection import project
 from ..imaging.radiographs import Radiograph
 from ..imaging.standardize import STANDARD_SIZE, STANDARD_SPACING
 from ..imaging.volumes import Volume
-from ..models.bundle import MAIN, TEXTURE, Model
+from ..models.bundle import TEXTURE, Model
 from .dual_path import DualPathGenerator
 from .network import BiplanarGenerator, camera_matrix, channels_last
 from .radiographs import VIEWS, on_standard_detector, reach, standardize_radiographs
@@ -118,7 +118,7 @@ class Reconstructor:
             UserError: the model is damaged, for another task, or has no texture weights where they are needed.
         """
         network = model.load("biplanar", NETWORKS)
-        sharp = _sharpened(model, sharpness) if sharpness else None
+        sharp = _sharpened(model, network, sharpness) if sharpness else None
         if not uncertainty:
             return cls(sharp or network, device, refine)
         others = [model.load("biplanar", NETWORKS, name) for name in model.snapshots]
@@ -246,18 +246,18 @@ class Reconstructor:
         return warnings
 
 
-def _sharpened(model: Model, sharpness: float) -> Generator:
-    """The model's network between its main weights and its texture weights."""
+def _sharpened(model: Model, network: Generator, sharpness: float) -> Generator:
+    """A network between the model's main weights, those of ``network``, and its texture weights."""
     if not 0 <= sharpness <= 1:
         raise UserError(f"The sharpness is {sharpness:g}.", "Give a number between 0 and 1.")
     if not model.has_texture:
         raise UserError(
             f"The model {model.name} has no texture weights.", "Leave the sharpness at 0, or choose another model."
         )
-    network, texture = (model.load("biplanar", NETWORKS, name) for name in (MAIN, TEXTURE))
-    for weights, target in zip(network.state_dict().values(), texture.state_dict().values(), strict=True):
-        weights.lerp_(target, sharpness)
-    return network
+    sharp = model.load("biplanar", NETWORKS, TEXTURE)
+    for weights, main in zip(sharp.state_dict().values(), network.state_dict().values(), strict=True):
+        weights.lerp_(main, 1 - sharpness)
+    return sharp
 
 
 @torch.inference_mode()

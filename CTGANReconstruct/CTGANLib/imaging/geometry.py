@@ -4,6 +4,7 @@ RAS: the first coordinate grows toward the patient's right, the second toward an
 Arrays are indexed ``[k, j, i]`` as in Slicer, SimpleITK and numpy; ``i`` runs fastest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -48,10 +49,22 @@ class Grid:
     ijk_to_ras: np.ndarray = field(compare=False)
 
     @classmethod
-    def centered(cls, shape: tuple[int, int, int], spacing: float, center: tuple[float, float, float] = (0, 0, 0)):
-        """A grid with axes along +R, +A, +S whose middle is at ``center`` (RAS, mm)."""
-        matrix = np.diag([spacing, spacing, spacing, 1.0])
-        matrix[:3, 3] = np.asarray(center) - spacing * (np.asarray(shape[::-1]) - 1) / 2
+    def centered(
+        cls,
+        shape: tuple[int, int, int],
+        spacing: float | Sequence[float],
+        center: tuple[float, float, float] = (0, 0, 0),
+    ) -> "Grid":
+        """A grid with axes along +R, +A, +S whose middle is at ``center`` (RAS, mm).
+
+        Args:
+            shape: number of voxels along (k, j, i).
+            spacing: of the voxels along all axes or along (i, j, k), mm.
+            center: of the grid.
+        """
+        sizes = np.broadcast_to(np.asarray(spacing, float), 3)
+        matrix = np.diag([*sizes, 1.0])
+        matrix[:3, 3] = np.asarray(center) - sizes * (np.asarray(shape[::-1]) - 1) / 2
         return cls(tuple(shape), matrix)
 
     @property

@@ -126,10 +126,3 @@ def on_field(hu: np.ndarray, field: Field, shape: Shape) -> torch.Tensor:
     if np.ptp(placed) == 0:
         raise UserError(f"A volume is empty: all its values are {placed.flat[0]:g}.", "Choose a CT.")
     return resized(torch.from_numpy(placed)[None, None], shape)
-
-
-def centered_grid(shape: Shape, spacing: Sequence[float]) -> Grid:
-    """A grid along R, A, S around the origin with voxels of ``spacing`` mm along i, j, k."""
-    matrix = np.diag([*spacing, 1.0])
-    matrix[:3, 3] = -np.asarray(spacing) * (np.asarray(shape[::-1]) - 1) / 2
-    return Grid(tuple(shape), matrix)

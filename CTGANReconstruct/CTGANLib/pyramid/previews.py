@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..imaging.attenuation import HU_MIN
+from ..imaging.geometry import Grid
 from ..imaging.montage import as_read, montage
 from ..imaging.volumes import Volume
-from .preparation import centered_grid
 
 _WINDOW = (-1000.0, 400.0)
 
@@ -30,5 +30,5 @@ def isotropic(volume: Volume, like: Volume) -> Volume:
     across, along, up = like.grid.spacing
     count = max(round(len(like.array) * up / across), 1)
     spacing = across, along, len(like.array) * up / count
-    target = centered_grid((count, *like.array.shape[1:]), spacing)
+    target = Grid.centered((count, *like.array.shape[1:]), spacing)
     return Volume(volume.array.astype(np.float32), volume.grid).resample(target, HU_MIN)

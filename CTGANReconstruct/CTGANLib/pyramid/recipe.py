@@ -7,12 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
 from ..training.players import Player
 from .adversaries import ADVERSARIES
 from .losses import ProjectionLoss, SegmentationLoss
 from .network import Discriminator, PyramidGenerator
-from .preparation import PyramidVolumes, centered_grid
+from .preparation import PyramidVolumes
 from .previews import sheet
 from .scales import Shape, resized, to_hu, to_unit
 from .segmenter import frozen_segmenter
@@ -74,7 +75,7 @@ class PyramidRecipe:
             for name, network, momentum in (("generator", generator, 0.9), ("discriminator", judge, 0.5))
         }
         self._adversary = ADVERSARIES[settings.adversary]
-        self._projections = [ProjectionLoss(centered_grid(each, self._spacing(each))) for each in self._shapes]
+        self._projections = [ProjectionLoss(Grid.centered(each, self._spacing(each))) for each in self._shapes]
         self._segmenter = frozen_segmenter(settings.segmenter, device) if settings.segmentation_weight else None
         self._coarser: tuple[int, torch.Tensor] | None = None
 
@@ -197,7 +198,7 @@ class PyramidRecipe:
 
     def _volume(self, unit: torch.Tensor) -> Volume:
         hu = to_hu(self.average.unfolded(unit)[0, 0].clip(0, 1)).round().short().cpu().numpy()
-        return Volume(hu, centered_grid(hu.shape, self._spacing(hu.shape)))
+        return Volume(hu, Grid.centered(hu.shape, self._spacing(hu.shape)))
 
     def _spacing(self, shape: Shape) -> tuple[float, float, float]:
         """Of a scale's voxels along i, j, k, mm."""

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from ..errors import UserError
+from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
 from ..models.bundle import Model
 from .network import PyramidGenerator
-from .preparation import centered_grid
 from .scales import Shape, to_hu
 
 LARGEST_SEED = 2**31 - 1
@@ -120,7 +120,7 @@ class Synthesizer:
 
     def _finished(self, unit: torch.Tensor) -> Volume:
         hu = to_hu(self.network.unfolded(unit.float())[0, 0].clip(0, 1)).round().short().cpu().numpy()
-        return Volume(hu, centered_grid(hu.shape, self.spacing))
+        return Volume(hu, Grid.centered(hu.shape, self.spacing))
 
     def _precision(self) -> torch.autocast:
         # As in training, whose rounding the scales have learned with.

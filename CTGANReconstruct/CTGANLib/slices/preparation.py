@@ -70,10 +70,8 @@ def axial_slices(volume: Volume, settings: SlicesSettings) -> Volume:
     count = int((high - low) / between) + 1
     if count < _FEWEST:
         raise UserError(f"It shows only {high - low:.0f} mm of the lungs, too little for slices.")
-    matrix = np.diag([spacing, spacing, between, 1.0])
-    middle = spacing * (settings.size - 1) / 2
-    matrix[:3, 3] = center[0] - middle, center[1] - middle, (low + high - between * (count - 1)) / 2
-    grid = Grid((count, settings.size, settings.size), matrix)
+    middle = (center[0], center[1], (low + high) / 2)
+    grid = Grid.centered((count, settings.size, settings.size), (spacing, spacing, between), middle)
     sampled = resample_parallel(without_table(volume, body), grid)
     return Volume(sampled.array.round().astype(np.int16), grid)
 
