@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from .. import __version__
+from ..datasets.cases import Case
 
 LICENSE = "CC-BY-4.0"
 LICENSE_TEXT = """These weights are licensed under the Creative Commons Attribution 4.0 International License
@@ -13,16 +14,27 @@ the license given there; attribution to those collections travels with the weigh
 """
 
 
-def bundle_metadata(name: str, task: str, description: str, sources: list[str], formats: dict, ours: dict) -> dict:
+def bundle_metadata(
+    name: str,
+    task: str,
+    description: str,
+    formats: dict,
+    trained_on: list[Case],
+    hours: float,
+    device: str,
+    ours: dict,
+) -> dict:
     """A bundle's metadata.
 
     Args:
         name: of the model, for people.
         task: in a sentence.
         description: of what it makes.
-        sources: the collections and licenses of the training data.
         formats: ``network_data_format``: inputs and outputs.
-        ours: entries under ``ctgan``.
+        trained_on: the training cases, with the collections and licenses that they come from.
+        hours: of training.
+        device: it was trained on.
+        ours: further entries under ``ctgan``.
     """
     return {
         "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
@@ -38,8 +50,14 @@ def bundle_metadata(name: str, task: str, description: str, sources: list[str], 
         "description": description,
         "authors": "CTGAN for 3D Slicer",
         "copyright": LICENSE,
-        "data_source": "; ".join(sorted({source for source in sources if source})),
+        "data_source": "; ".join(sorted({case.source for case in trained_on if case.source})),
         "intended_use": "Research. Not for diagnosis.",
         "network_data_format": formats,
-        "ctgan": {"license": LICENSE, **ours},
+        "ctgan": {
+            "license": LICENSE,
+            "trained_on": [case.name for case in trained_on],
+            "hours": round(hours, 2),
+            "device": device,
+            **ours,
+        },
     }

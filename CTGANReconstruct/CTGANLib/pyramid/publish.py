@@ -29,17 +29,16 @@ def publish(
         task="CT volumes from noise, in the likeness of few",
         description=f"Pyramid of {len(network.shapes)} generators, up to {size} voxels of {spacing} mm, learned from "
         f"{len(network.fixed_noise)} volume(s). Not for diagnosis.",
-        sources=[case.source for case in trained_on],
         formats={
             "inputs": {"noise": {"type": "image", "num_channels": 1, "spatial_shape": list(network.shapes[0])}},
             "outputs": {"ct": {"type": "image", "num_channels": 1, "spatial_shape": shape}},
         },
+        trained_on=trained_on,
+        hours=hours,
+        device=device,
         ours={
             "task": "pyramid",
-            "trained_on": [case.name for case in trained_on],
             "settings": vars(settings),
-            "hours": round(hours, 2),
-            "device": device,
             "scores": summary,
         },
     )

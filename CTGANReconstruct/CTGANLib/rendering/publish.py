@@ -40,17 +40,16 @@ def publish(
         name="Pictures of CTs by a network",
         task="A picture of a CT from a viewpoint and transfer functions",
         description=f"A conditional GAN that sees {_SEES[sees]}. Not for diagnosis.",
-        sources=[case.source for case in trained_on],
         formats={
             "inputs": {"passes": {"type": "image", "num_channels": channels, "spatial_shape": [low, low]}},
             "outputs": {"rgba": {"type": "image", "num_channels": 4, "spatial_shape": [settings.size] * 2}},
         },
+        trained_on=trained_on,
+        hours=hours,
+        device=device,
         ours={
             "task": TASK,
-            "trained_on": [case.name for case in trained_on],
             "settings": vars(settings),
-            "hours": round(hours, 2),
-            "device": device,
             "scores": finite(summary),
         },
     )

@@ -44,18 +44,17 @@ def publish(
         task=f"Segmentation of CT: {names}",
         description=f"{settings.network}, voxels of {task.spacing:g} mm, windows of {settings.patch}³. "
         "Not for diagnosis.",
-        sources=[case.source for case in trained_on],
         formats={
             "inputs": {"ct": {"type": "image", "num_channels": 1, "spatial_shape": window}},
             "outputs": {"pred": {"type": "image", "num_channels": task.classes, "spatial_shape": window}},
         },
+        trained_on=trained_on,
+        hours=hours,
+        device=device,
         ours={
             "task": TASK,
             "labels": [label.to_dict() for label in task.labels],
-            "trained_on": [case.name for case in trained_on],
             "settings": {**vars(settings), "start_from": Path(settings.start_from).name},
-            "hours": round(hours, 2),
-            "device": device,
             "scores": finite(summary),
         },
     )

@@ -44,19 +44,18 @@ def publish(
         f"{what} from noise",
         f"{what} from noise",
         f"{_METHODS[settings.method]}: {settings.size}² pixels. Synthetic; not for diagnosis.",
-        [case.source for case in trained_on],
         {
             "inputs": {"noise": {"type": "latent", "num_channels": settings.latent, "spatial_shape": []}},
             "outputs": {"slice": {"type": "image", "num_channels": 1, "spatial_shape": shape}},
         },
+        trained_on,
+        hours,
+        device,
         {
             "task": "slices",
             "kind": settings.kind,
             "classes": settings.class_names,
-            "trained_on": [case.name for case in trained_on],
             "settings": vars(settings),
-            "hours": round(hours, 2),
-            "device": device,
             "scores": [{name: value for name, value in row.items() if name != "case"} for row in scores],
         },
     )
