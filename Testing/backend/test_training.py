@@ -272,7 +272,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole():
     recipe = BiplanarRecipe(replace(SHORT, batch_size=2), data, "cpu")
     items, gradients = torch.stack(data), []
     for part in (2, 1):
-        table = Table(recipe, World(), part)
+        table = Table(recipe, World(), part, SHORT.steps)
         table._gradient("generator", 0, table._parts(items, [11, 12]), 13)
         gradients.append(recipe.players["generator"].network.heads["64"][1].weight.grad.clone())
     assert torch.allclose(*gradients, rtol=0.02, atol=1e-3 * float(gradients[0].abs().max()))

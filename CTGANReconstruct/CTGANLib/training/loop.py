@@ -93,7 +93,7 @@ class Training:
         self._recipe, self._training, self._validation = recipe, training, validation
         self._run, self._settings, self._progress, self._clock = run, settings, progress, clock
         self._share = settings.batch_size // self._world.size
-        self._table = Table(recipe, self._world, run.patients_at_a_time(self._share))
+        self._table = Table(recipe, self._world, run.patients_at_a_time(self._share), settings.steps)
         self._watch, self._place = Watch(), _Place()
         self.notices: list[str] = []
         if run.checkpoint.exists():

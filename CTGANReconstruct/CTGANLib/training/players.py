@@ -12,7 +12,8 @@ from torch import nn
 from ..errors import UserError
 from .distributed import World
 
-_AVERAGED_STEPS = 200
+_AVERAGED_STEPS, _AVERAGED_SHARE = 200, 6
+"""The running average spans so many steps, and of a short run one part in so many."""
 
 Items = torch.Tensor | list
 """Patients of one size as a tensor [patients, ...], others as a list."""
@@ -72,8 +73,10 @@ class Table:
         part: patients that are computed at a time.
     """
 
-    def __init__(self, recipe: Recipe, world: World, part: int) -> None:
+    def __init__(self, recipe: Recipe, world: World, part: int, steps: int) -> None:
+        """``steps`` is the length of the whole run."""
         self.recipe, self.part, self._world = recipe, part, world
+        self._averaged = min(_AVERAGED_STEPS, max(10, steps // _AVERAGED_SHARE))
         self._networks = {name: world.wrap(player.network) for name, player in recipe.players.items()}
         self._moves = 0
 
@@ -172,9 +175,9 @@ class Table:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """The average forgets the beginning quickly, then spans some 200 steps."""
+        """The average forgets the beginning quickly."""
         self._moves += 1
-        weight = 1 / min(self._moves, _AVERAGED_STEPS)
+        weight = 1 / min(self._moves, self._averaged)
         newest = next(iter(self.recipe.players.values())).network
         for kept, new in zip(self.recipe.average.parameters(), newest.parameters(), strict=True):
             kept.lerp_(new, weight)
