@@ -29,6 +29,8 @@ def settingHints(recipe: str) -> dict[str, str]:
             "projection_weight": _("Of the loss that compares projections, beside the reconstruction loss"),
             "similarity_weight": _("Of the loss that compares structure (SSIM), beside the reconstruction loss"),
             "adversarial_weight": _("Of the loss that the discriminator gives, beside the reconstruction loss"),
+            "segmentation_weight": _("Of what a segmenter should see in the CT; 0 switches it off"),
+            "segmenter": _("The model that sees it"),
             "deform": _("true or false: whether patients are deformed smoothly"),
             "blend": _("true or false: whether shapes between two patients are made"),
             "recolor": _("true or false: whether the HU of the tissues vary"),

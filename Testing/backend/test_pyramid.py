@@ -14,7 +14,7 @@ from CTGANLib.models.bundle import open_bundle
 from CTGANLib.pyramid.adversaries import ADVERSARIES, gradient_penalty
 from CTGANLib.pyramid.evaluate import ENLARGED, fidelity
 from CTGANLib.pyramid.kit import KIT
-from CTGANLib.pyramid.losses import ProjectionLoss, SegmentationLoss
+from CTGANLib.pyramid.losses import ProjectionLoss
 from CTGANLib.pyramid.network import PyramidGenerator
 from CTGANLib.pyramid.patches import nearest_patches
 from CTGANLib.pyramid.preparation import PyramidVolumes, body_box, on_field, too_small
@@ -190,31 +190,6 @@ def test_the_projection_loss_sees_line_integrals_means_and_maxima():
     assert float(drr.abs().max()) == 0
     shown = project(Volume(to_hu(real)[0, 0].numpy(), place), Acquisition())
     assert shown.array.max() > 0
-
-
-def test_the_segmentation_loss_has_a_gradient_and_leaves_the_segmenter_alone():
-    torch.manual_seed(0)
-    segmenter = torch.nn.Sequential(torch.nn.Conv3d(1, 3, 3, padding=1), torch.nn.Tanh(), torch.nn.Conv3d(3, 4, 1))
-    before = [parameter.clone() for parameter in segmenter.parameters()]
-    loss = SegmentationLoss(lambda_network(segmenter), 2.0, (3.0, 3.0, 8.0))
-    real = torch.rand(1, 1, 7, 18, 18)
-    made = (real + 0.1).requires_grad_()
-    value = loss(made, real)
-    value.backward()
-    assert float(value.detach()) > 0 and float(made.grad.abs().max()) > 0
-    assert float(loss(real, real)) == 0
-    assert all(parameter.grad is None for parameter in segmenter.parameters())
-    assert all(torch.equal(*pair) for pair in zip(before, segmenter.parameters(), strict=True))
-
-
-def lambda_network(network):
-    """A network that reads HU as thousands."""
-    return torch.nn.Sequential(Thousands(), network)
-
-
-class Thousands(torch.nn.Module):
-    def forward(self, hu):
-        return hu / 1000
 
 
 def test_training_goes_scale_by_scale_and_shows_each(trained, prepared):

@@ -19,6 +19,7 @@ from ..imaging.projection import ConeBeamProjector
 from ..imaging.standardize import FIELD_SIZE, STANDARD_SIZE, STANDARD_SPACING, standard_cube
 from ..imaging.volumes import Volume
 from ..models.store import find_model
+from ..segmentation.frozen import SegmentationLoss, frozen_segmenter
 from ..training.augmentation import deform, recolor, restyle, uniform
 from ..training.blending import displacement_toward
 from ..training.implants import implant
@@ -45,6 +46,8 @@ class BiplanarSettings(TrainingSettings):
         full_from: share of the steps after which training goes on at 128³ instead of 64³.
         adversarial_from: share of the steps after which the discriminator takes part.
         projection_weight, similarity_weight, adversarial_weight: of these losses beside the reconstruction loss.
+        segmentation_weight: likewise, of what a segmenter sees in the CT at 128³, and should see in it.
+        segmenter: that segmenter, a model of the store.
         start_from: a model of the store or its folder to go on from, with its mean volume; empty to begin anew.
         deform, blend, recolor, implant, restyle: the augmentations: smooth deformation, shapes between two patients,
             other HU of the tissues, tubes and nodules, other radiography systems.
@@ -58,6 +61,8 @@ class BiplanarSettings(TrainingSettings):
     projection_weight: float = 0.1
     similarity_weight: float = 0.1
     adversarial_weight: float = 0.002
+    segmentation_weight: float = 0.0
+    segmenter: str = "ChestSegmentation"
     deform: bool = True
     blend: bool = True
     recolor: bool = True
@@ -70,8 +75,8 @@ class BiplanarSettings(TrainingSettings):
         super().__post_init__()
         for share in ("full_from", "adversarial_from"):
             self.check(share, 0, 1)
-        for weight in ("projection_weight", "similarity_weight", "adversarial_weight"):
-            self.check(weight, 0)
+        for loss in ("projection", "similarity", "adversarial", "segmentation"):
+            self.check(f"{loss}_weight", 0)
 
 
 @dataclass
@@ -116,6 +121,11 @@ class BiplanarRecipe:
             ),
         }
         self._adversarial_loss = PatchAdversarialLoss(criterion="least_squares")
+        self._segmentation_loss = None
+        if settings.segmentation_weight > 0:
+            self._segmentation_loss = SegmentationLoss(
+                *frozen_segmenter(settings.segmenter, device), (STANDARD_SPACING,) * 3
+            )
 
     @torch.no_grad()
     def examples(self, items: torch.Tensor, seeds: list[int]) -> _Batch:
@@ -142,6 +152,10 @@ class BiplanarRecipe:
             losses["projection"] = self.settings.projection_weight * misfit
         if self.settings.similarity_weight > 0:
             losses["similarity"] = self.settings.similarity_weight * similarity_loss(predicted, target)
+        if self._segmentation_loss and size == STANDARD_SIZE:
+            with torch.autocast(self.device.type, dtype=torch.bfloat16):
+                misfit = self._segmentation_loss(unit_to_hu(predicted), unit_to_hu(target))
+            losses["segmentation"] = self.settings.segmentation_weight * misfit
         if adversarial:
             patch = _Patch(batch, size)
             judged = self.players["discriminator"].network(patch.of(predicted))[-1]

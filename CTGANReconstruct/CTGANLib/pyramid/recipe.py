@@ -9,14 +9,14 @@ from torch.nn import functional as F
 
 from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
+from ..segmentation.frozen import SegmentationLoss, frozen_segmenter
 from ..training.players import Player
 from .adversaries import ADVERSARIES
-from .losses import ProjectionLoss, SegmentationLoss
+from .losses import ProjectionLoss
 from .network import Discriminator, PyramidGenerator
 from .preparation import PyramidVolumes
 from .previews import sheet
 from .scales import Shape, resized, to_hu, to_unit
-from .segmenter import frozen_segmenter
 from .settings import PyramidSettings
 
 WIDTHS = {2: (64, 192, 4), 3: (16, 48, 4)}
@@ -173,7 +173,8 @@ class PyramidRecipe:
         if settings.projection_weight:
             losses["projection"] = settings.projection_weight * self._projections[scale](volume, true)
         if self._segmenter and self._spacing(self._shapes[scale])[0] < _COARSE_FOR_SEGMENTER * self._segmenter[1]:
-            misfit = SegmentationLoss(*self._segmenter, self._spacing(self._shapes[scale]))(volume, true)
+            loss = SegmentationLoss(*self._segmenter, self._spacing(self._shapes[scale]))
+            misfit = loss(to_hu(volume), to_hu(true))
             losses["segmentation"] = settings.segmentation_weight * misfit
         return losses
 
