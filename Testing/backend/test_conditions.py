@@ -8,12 +8,14 @@ import pytest
 from CTGANLib.biplanar import condition_scores, conditions
 from CTGANLib.biplanar.condition_scores import moved_to_fit, score_conditions
 from CTGANLib.biplanar.conditions import CONDITIONS, IDEAL, breathed, covered, cropped, film_pair, not_told, taken
+from CTGANLib.biplanar.suitability import Finding, SuitablePair
 from CTGANLib.imaging.geometry import Acquisition, Grid, View
 from CTGANLib.imaging.standardize import FIELD_SIZE, STANDARD_SIZE
 from CTGANLib.imaging.volumes import Volume
 
 # Of a result by its frontal radiograph: one without it is believed to be doubtful.
 CONSISTENCY, WARNINGS = {"both": ({"ncc": 1.0},) * 2, None: ({"ncc": 0.9},)}, {"both": [], None: ["There is one view."]}
+FINDING = Finding("note", "It is dark.", "Look.")
 # Of the same extent as the true field, with fewer voxels.
 COUNT = 40
 SPACING = 400 / COUNT
@@ -39,11 +41,11 @@ def marker_at(radiograph) -> np.ndarray:
     return np.array([columns.mean(), rows.mean()])
 
 
-def test_each_condition_gives_a_frontal_and_a_lateral(field, monkeypatch):
-    monkeypatch.setattr(conditions, "checked", lambda pair, mean_hu: pair)
+def test_each_condition_gives_a_frontal_and_a_lateral(field):
     usual = Acquisition()
-    for name, make in CONDITIONS.items():
-        pa, lateral = make(field, None)
+    for name, condition in CONDITIONS.items():
+        pa, lateral = condition.taken(field)
+        assert condition.checked == ("film" in name and "not checked" not in name)
         assert (pa is None, lateral is None) == (name == "lateral only", name == "frontal only")
         for radiograph, frontal in ((pa, True), (lateral, False)):
             if radiograph is not None:
@@ -54,25 +56,31 @@ def test_each_condition_gives_a_frontal_and_a_lateral(field, monkeypatch):
     assert next(iter(CONDITIONS)) == IDEAL
 
 
+def test_what_was_found_before_the_run_is_told(field, monkeypatch):
+    monkeypatch.setattr(conditions, "make_suitable", lambda pa, lateral, mean_hu: SuitablePair(pa, lateral, [FINDING]))
+    film, not_checked = CONDITIONS["inverted film"], CONDITIONS["inverted film, not checked"]
+    assert film(field, None).warnings == ["It is dark. Look."] and not_checked(field, None).warnings == []
+
+
 def test_what_is_told_fits_the_picture_and_what_is_not_does_not(field):
     for name in ("views 83° apart", "lateral tilted by 7°"):
-        lateral, told = CONDITIONS[name](field, None)[1], CONDITIONS[f"{name}, told"](field, None)[1]
+        lateral, told = CONDITIONS[name].taken(field)[1], CONDITIONS[f"{name}, told"].taken(field)[1]
         assert np.linalg.norm(marker_at(told) - told.acquisition.project_points(MARKER)) < 1.5
         assert np.linalg.norm(marker_at(lateral) - lateral.acquisition.project_points(MARKER)) > 3
 
 
 def test_the_angle_has_two_directions(field):
     ideal = marker_at(taken(field, View.LLAT))
-    one, other = (marker_at(CONDITIONS[f"lateral tilted by {angle}7°"](field, None)[1]) - ideal for angle in ("", "−"))
+    one, other = (marker_at(CONDITIONS[f"lateral tilted by {angle}7°"].taken(field)[1]) - ideal for angle in ("", "−"))
     assert one @ other < 0
-    one, other = (marker_at(CONDITIONS[f"views {angle}° apart"](field, None)[1]) - ideal for angle in (83, 97))
+    one, other = (marker_at(CONDITIONS[f"views {angle}° apart"].taken(field)[1]) - ideal for angle in (83, 97))
     assert one @ other < 0
 
 
 def test_distances_change_the_magnification_only(field):
     middle = (np.array(Acquisition().detector_shape) - 1) / 2
     near, ideal, far = (
-        np.linalg.norm(marker_at(CONDITIONS[name](field, None)[0]) - middle)
+        np.linalg.norm(marker_at(CONDITIONS[name].taken(field)[0]) - middle)
         for name in ("distances 20 % shorter", IDEAL, "distances 20 % longer")
     )
     assert near > 1.005 * ideal and ideal > 1.005 * far
@@ -121,7 +129,11 @@ def test_rows_of_each_condition(monkeypatch, tmp_path):
     hu = np.full((FIELD_SIZE,) * 3, -1000, np.int16)
     hu[40:120, 50:110, 45:100] = 0
     np.save(tmp_path / "a.npy", hu)
-    asked = {"ideal": lambda field, mean: ("both", None), "worse": lambda field, mean: (None, mean)}
+    asked = {
+        "ideal": lambda field, mean: SuitablePair("both", None),
+        "told": lambda field, mean: SuitablePair("both", None, [FINDING]),
+        "worse": lambda field, mean: SuitablePair(None, mean),
+    }
     monkeypatch.setattr(condition_scores, "CONDITIONS", asked)
     monkeypatch.setattr(condition_scores, "usual_pair", lambda field: ())
     monkeypatch.setattr("CTGANLib.biplanar.evaluate.segment", lambda volume: Volume(volume.array > -500, volume.grid))
@@ -145,9 +157,11 @@ def test_rows_of_each_condition(monkeypatch, tmp_path):
     assert [(row["method"], row["condition"]) for row in rows] == [
         (method, condition) for condition in asked for method in "mn"
     ]
-    ideal, _, worse, worst = rows
+    ideal, _, told, _, worse, worst = rows
+    assert told["warned"] == 1
     assert ideal["psnr_true"] == ideal["psnr_moved"] == np.inf and ideal["ncc"] == 1 and worse["ncc"] == 0.9
     assert ideal["warned"] == 0 and worse["warned"] == 1
     assert worse["psnr_true"] < 30 and worse["psnr_moved"] == np.inf  # 10 mm, and nothing else is wrong
     assert worst["psnr_moved"] < 40
-    assert [share for share, _ in heard] == [0, 0.25, 0.5, 0.75] and heard[-1][1] == "Scoring a: worse"
+    assert [share for share, _ in heard] == pytest.approx([n / 6 for n in range(6)])
+    assert heard[-1][1] == "Scoring a: worse"

@@ -29,7 +29,8 @@ def score_conditions(
         A row for each ``case``, ``method`` and ``condition``: ``psnr_true`` (dB); ``psnr_moved`` and
         ``lung_dice_moved``, the same and the lungs' overlap once the result was moved to where it fits best, since
         where the place of the patient is not told it cannot be right; ``ncc`` of re-projections and input, mean over
-        the views that were given; and ``warned``, 1 if the result came with a warning and 0 if not.
+        the views that were given; and ``warned``, 1 if the user was told something before or with the result and 0 if
+        not.
     """
     rows = []
     runs = len(cases) * len(CONDITIONS) * len(predictors)
@@ -39,10 +40,11 @@ def score_conditions(
         for condition, make in CONDITIONS.items():
             for method, predictor in predictors.items():
                 progress(len(rows) / runs, f"Scoring {case}: {condition}")
-                result = predictor(*make(field, predictor.mean_hu))
+                given = make(field, predictor.mean_hu)
+                result = predictor(given.pa, given.lateral)
                 scores = _scores(result.volume.array, truth)
                 scores["ncc"] = float(np.mean([errors["ncc"] for errors in result.consistency]))
-                scores["warned"] = float(bool(result.warnings))
+                scores["warned"] = float(bool(given.warnings or result.warnings))
                 rows.append({"case": case, "method": method, "condition": condition, **scores})
     return rows
 

@@ -1,11 +1,12 @@
 """Input that is not ideal: radiographs simulated from a CT, each spoiled in one way that happens in practice.
 
 A CT is given on the field of view, float HU [160, 160, 160], centered on the isocenter. A condition makes of it the
-frontal and the lateral radiograph that a reconstructor would be given; one that was not taken is ``None``.
+frontal and the lateral radiograph that a reconstructor would be given; one that was not taken is ``None``. Films go
+through the checks and corrections before a run, as those of users do, unless they are called otherwise.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,11 +19,9 @@ from ..imaging.radiographs import Radiograph
 from ..imaging.standardize import STANDARD_SPACING
 from ..imaging.volumes import Volume
 from .radiographs import VIEWS
-from .suitability import make_suitable
+from .suitability import SuitablePair, make_suitable
 
 Pair = tuple[Radiograph | None, Radiograph | None]
-Condition = Callable[[Volume, np.ndarray], Pair]
-"""(the true CT, the model's mean volume in HU [128, 128, 128], which checks compare with) to the radiographs."""
 
 IDEAL = "ideal"
 
@@ -94,12 +93,6 @@ def with_spacing(pair: Pair) -> Pair:
     )
 
 
-def checked(pair: Pair, mean_hu: np.ndarray) -> Pair:
-    """After the checks and corrections that a pair goes through before a run."""
-    suitable = make_suitable(*pair, mean_hu)
-    return suitable.pa, suitable.lateral
-
-
 def inverted(array: np.ndarray) -> np.ndarray:
     """A film with bone dark."""
     return 1 - array
@@ -120,33 +113,58 @@ def covered(array: np.ndarray) -> np.ndarray:
     return array
 
 
+@dataclass(frozen=True)
+class Condition:
+    """One way in which input is not ideal.
+
+    Attributes:
+        taken: the radiographs of a CT.
+        checked: whether they are checked, and put right as far as they can be.
+    """
+
+    taken: Callable[[Volume], Pair]
+    checked: bool = False
+
+    def __call__(self, field: Volume, mean_hu: np.ndarray) -> SuitablePair:
+        """What a reconstructor is given, and what its user is told before.
+
+        Args:
+            field: the true CT.
+            mean_hu: the model's mean volume, HU [128, 128, 128], which checks compare with.
+        """
+        pair = self.taken(field)
+        return make_suitable(*pair, mean_hu) if self.checked else SuitablePair(*pair)
+
+
 def _lateral(angles: tuple[float, float], told: bool = False) -> Condition:
     """A lateral that is turned or tilted, and whether that is told."""
 
-    def make(field: Volume, mean_hu: np.ndarray) -> Pair:
+    def pair(field: Volume) -> Pair:
         lateral = taken(field, View.LLAT, angles)
         return taken(field), lateral if told else not_told(lateral, View.LLAT)
 
-    return make
+    return Condition(pair)
 
 
 def _distance(multiple: float) -> Condition:
     """Both views from another distance than is told."""
-    return lambda field, mean_hu: tuple(not_told(taken(field, view, distance=multiple), view) for view in VIEWS)
+    return Condition(lambda field: tuple(not_told(taken(field, view, distance=multiple), view) for view in VIEWS))
 
 
-def _films(spoil: Callable[[np.ndarray], np.ndarray] = lambda array: array, spacing: bool = False) -> Condition:
-    """Films that are spoiled, then checked as before a run; and whether the spacing of their pixels is told."""
+def _films(
+    spoil: Callable[[np.ndarray], np.ndarray] = lambda array: array, spacing: bool = False, checked: bool = True
+) -> Condition:
+    """Films that are spoiled; whether the spacing of their pixels is told, and whether they are checked."""
 
-    def make(field: Volume, mean_hu: np.ndarray) -> Pair:
-        pair = film_pair(field, spoil)
-        return checked(with_spacing(pair) if spacing else pair, mean_hu)
+    def pair(field: Volume) -> Pair:
+        films = film_pair(field, spoil)
+        return with_spacing(films) if spacing else films
 
-    return make
+    return Condition(pair, checked)
 
 
 CONDITIONS: dict[str, Condition] = {
-    IDEAL: lambda field, mean_hu: usual_pair(field),
+    IDEAL: Condition(usual_pair),
     "views 83° apart": _lateral((-7.0, 0.0)),
     "views 97° apart": _lateral((7.0, 0.0)),
     "views 83° apart, told": _lateral((-7.0, 0.0), told=True),
@@ -155,19 +173,20 @@ CONDITIONS: dict[str, Condition] = {
     "lateral tilted by 7°, told": _lateral((0.0, 7.0), told=True),
     "distances 20 % shorter": _distance(0.8),
     "distances 20 % longer": _distance(1.2),
-    "a breath of 15 mm between the views": lambda field, mean_hu: (taken(field), taken(breathed(field), View.LLAT)),
-    "frontal only": lambda field, mean_hu: (taken(field), None),
-    "lateral only": lambda field, mean_hu: (None, taken(field, View.LLAT)),
-    "AP": lambda field, mean_hu: (taken(field, View.AP), taken(field, View.LLAT)),
-    "AP, told as PA": lambda field, mean_hu: (not_told(taken(field, View.AP), View.PA), taken(field, View.LLAT)),
+    "a breath of 15 mm between the views": Condition(lambda field: (taken(field), taken(breathed(field), View.LLAT))),
+    "frontal only": Condition(lambda field: (taken(field), None)),
+    "lateral only": Condition(lambda field: (None, taken(field, View.LLAT))),
+    "AP": Condition(lambda field: (taken(field, View.AP), taken(field, View.LLAT))),
+    "AP, told as PA": Condition(
+        lambda field: (not_told(taken(field, View.AP), View.PA), taken(field, View.LLAT)),
+    ),
     "8 bit film": _films(),
     "8 bit film, spacing told": _films(spacing=True),
     "inverted film": _films(inverted),
-    "inverted film, not checked": lambda field, mean_hu: film_pair(field, inverted),
+    "inverted film, not checked": _films(inverted, checked=False),
     "cropped film": _films(cropped),
     "cropped film, spacing told": _films(cropped, spacing=True),
     "film with markers and collimation": _films(covered),
-    "film with markers and collimation, not checked": lambda field, mean_hu: film_pair(field, covered),
+    "film with markers and collimation, not checked": _films(covered, checked=False),
 }
-"""By name; the first is what all others are compared with. ``told``: the file says so. Films are checked as before a
-run (see ``suitability``) unless they are called otherwise."""
+"""By name; the first is what all others are compared with. ``told``: the file says so."""
