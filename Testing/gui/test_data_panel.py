@@ -50,7 +50,7 @@ def checked(panel, ui, data):
 
 def check(panel):
     panel.ui.checkButton.click()
-    harness.run_events(until=lambda: not panel.job.running, timeout=30)
+    harness.run_events(until=lambda: not panel.job.running)
 
 
 def cells(ui, column):

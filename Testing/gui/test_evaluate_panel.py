@@ -38,7 +38,7 @@ def ui(panel, tmp_path):
 
 def evaluate(panel):
     panel.ui.evaluateButton.click()
-    harness.run_events(until=lambda: not panel.job.running, timeout=30)
+    harness.run_events(until=lambda: not panel.job.running)
 
 
 def test_button_says_what_is_missing(panel, tmp_path, monkeypatch, loaded):

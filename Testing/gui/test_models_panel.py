@@ -32,7 +32,7 @@ def ui(panel):
 
 
 def wait(panel):
-    harness.run_events(until=lambda: not panel.job.running, timeout=30)
+    harness.run_events(until=lambda: not panel.job.running)
 
 
 def names(ui):

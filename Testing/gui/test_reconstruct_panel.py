@@ -37,7 +37,7 @@ def radiographs(ui):
 
 
 def waitForEnd(loaded):
-    harness.run_events(until=lambda: not loaded.widget.panels[0].job.running, timeout=30)
+    harness.run_events(until=lambda: not loaded.widget.panels[0].job.running)
 
 
 def test_button_says_what_is_missing(ui, tmp_path):
@@ -119,7 +119,7 @@ def test_progress_and_cancel(loaded, ui, backend, radiographs):
     backend.behavior = "slow"
     before = scene_size()
     ui.reconstructButton.click()
-    harness.run_events(until=lambda: ui.progressBar.value == 10, timeout=10)
+    harness.run_events(until=lambda: ui.progressBar.value == 10)
     assert ui.progressBar.text == "10%, 59 s left"
     assert ui.statusLabel.text == "Going slowly"
     assert (ui.reconstructButton.enabled, ui.reconstructButton.text) == (True, "Cancel")
@@ -156,7 +156,7 @@ def test_failures_are_shown_with_details(loaded, ui, backend, radiographs, behav
 def test_scene_close_cancels_and_the_panel_lives_on(loaded, ui, backend, radiographs):
     backend.behavior = "slow"
     ui.reconstructButton.click()
-    harness.run_events(until=lambda: ui.progressBar.value == 10, timeout=10)
+    harness.run_events(until=lambda: ui.progressBar.value == 10)
     slicer.mrmlScene.Clear()
     assert not loaded.widget.panels[0].job.running
     assert ui.reconstructButton.toolTip == "Choose a PA or a lateral radiograph, or both"

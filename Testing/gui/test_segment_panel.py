@@ -57,7 +57,7 @@ def ui(panel):
 
 
 def waitForEnd(panel):
-    harness.run_events(until=lambda: not panel.job.running, timeout=30)
+    harness.run_events(until=lambda: not panel.job.running)
 
 
 def run(panel):
@@ -203,7 +203,7 @@ def test_progress_and_cancel_leave_nothing(ui, panel, backend):
     backend.behavior = "slow"
     count = slicer.mrmlScene.GetNumberOfNodes()
     ui.segmentButton.click()
-    harness.run_events(until=lambda: ui.segmentProgressBar.value == 10, timeout=10)
+    harness.run_events(until=lambda: ui.segmentProgressBar.value == 10)
     assert (ui.segmentProgressBar.text, ui.segmentStatusLabel.text) == ("10%, 59 s left", "Going slowly")
     ui.segmentButton.click()
     waitForEnd(panel)

@@ -70,8 +70,8 @@ def state(panel):
     return panel._states[run.folder].state
 
 
-def waitFor(panel, wanted, timeout=20):
-    harness.run_events(until=lambda: panel.selected() and state(panel) == wanted, timeout=timeout)
+def waitFor(panel, wanted):
+    harness.run_events(until=lambda: panel.selected() and state(panel) == wanted)
 
 
 def start(panel, backend, behavior="endless"):

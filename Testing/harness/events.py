@@ -12,7 +12,7 @@ from PySide6 import QtCore, QtWidgets
 from .pythonqt.errors import raise_slot_errors
 
 
-def run_events(until: Callable[[], bool] | None = None, timeout: float = 10.0) -> None:
+def run_events(until: Callable[[], bool] | None = None, timeout: float = 60.0) -> None:
     """Runs events until something is true, or once; an exception in a slot comes out here."""
     deadline = time.monotonic() + timeout
     while True:
