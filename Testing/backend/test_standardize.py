@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from CTGANLib.errors import UserError
-from CTGANLib.imaging.standardize import STANDARD_SPACING, body_mask, standardize
+from CTGANLib.imaging.masks import dilate
+from CTGANLib.imaging.standardize import STANDARD_SPACING, body_mask, standardize, with_clear_air
 from CTGANLib.imaging.volumes import Volume, read_volume
 from phantoms import CENTER, DIRECTIONS, MARKER, centroid, chest, points, turned_grid
 
@@ -67,6 +68,19 @@ def test_a_lung_cut_by_the_field_of_view_stays_inside():
 def test_the_body_of_nothing_is_nothing():
     grid = turned_grid(np.eye(3), (20, 20, 20), (2.5, 2.5, 2.5))
     assert not Volume.from_image(body_mask(Volume(np.full(grid.shape, -1000, np.int16), grid).to_image())).array.any()
+
+
+def test_haze_around_the_body_is_cleared_and_the_body_kept():
+    volume = chest(turned_grid(np.eye(3), (320, 320, 320), (2.5, 2.5, 2.5)))
+    body = volume.array > -1000
+    noise = np.random.default_rng(0).normal(40, 20, volume.array.shape)
+    hazy = np.where(body, volume.array, volume.array + noise).astype(np.int16)
+    clear = with_clear_air(Volume(hazy, volume.grid)).array
+    np.testing.assert_array_equal(clear[body], hazy[body])
+    far = ~dilate(body, (4, 4, 4))
+    assert far.any() and (clear[far] == -1024).all() and (hazy[far] > -1024).mean() > 0.9
+    empty = Volume(np.full_like(hazy, -980), volume.grid)
+    assert with_clear_air(empty) is empty
 
 
 def test_a_real_ct_is_centered_without_its_couch(shared_ct):

@@ -73,6 +73,7 @@ def chosen(ours: str | None, rival: str | None) -> dict[str, Method]:
     methods = {"adjoint": Method()}
     if rival or RIVAL in [model.name for model in list_models()]:
         methods["dual-path"] = Method(rival or RIVAL)
+        methods["dual-path, refined as ours"] = Method(rival or RIVAL, refine=True)
     methods["ours"] = Method(ours)
     if model.has_texture:
         methods["ours, with GAN"] = Method(ours, sharpness=1.0)

@@ -14,7 +14,7 @@ from ..imaging.geometry import Grid
 from ..imaging.pairs import check_pair
 from ..imaging.projection import project
 from ..imaging.radiographs import Radiograph
-from ..imaging.standardize import STANDARD_SIZE, STANDARD_SPACING
+from ..imaging.standardize import STANDARD_SIZE, STANDARD_SPACING, with_clear_air
 from ..imaging.volumes import Volume
 from ..models.bundle import TEXTURE, Model
 from .dual_path import DualPathGenerator
@@ -75,7 +75,8 @@ class Reconstructor:
     Args:
         network: the trained generator.
         device: of torch.
-        refine: whether to make each CT fit its radiographs better than the generator did.
+        refine: whether to make each CT fit its radiographs better than the generator did, and to clear the air around
+            the body.
         uncertainty: whether to tell the error to be expected at each voxel; takes the time of all ``others``.
         others: with ``uncertainty``, further generators: the CT is the mean of what ``network`` and these make.
         sharp: with ``uncertainty``, a generator that makes the CT in place of that mean.
@@ -162,6 +163,7 @@ class Reconstructor:
             progress(0.8, "Refining")
             start = time.perf_counter()
             refined, refinement = refine(volume, inputs, pictured)
+            refined = with_clear_air(refined)
             refine_seconds = time.perf_counter() - start
             again = reproject(refined, inputs)
             after = reprojection_errors(refined, inputs, again, pictured)

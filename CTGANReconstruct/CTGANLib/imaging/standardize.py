@@ -78,6 +78,13 @@ def without_table(volume: Volume, body: Volume) -> Volume:
     return Volume(_air_outside(_body_on(volume.grid, body), volume.array), volume.grid)
 
 
+def with_clear_air(volume: Volume) -> Volume:
+    """An upright CT in HU with nothing but air further than a voxel from the body, as the CTs that a model learns from
+    have; as it is where no body is found."""
+    inside = sitk.GetArrayFromImage(body_mask(volume.to_image())) > 0
+    return Volume(_air_outside(masks.dilate(inside, (1, 1, 1)), volume.array), volume.grid) if inside.any() else volume
+
+
 def _body_on(grid: Grid, body: Volume) -> np.ndarray:
     """Where a body is on another grid, bool."""
     box = masks.box(body.array, margin=1)
