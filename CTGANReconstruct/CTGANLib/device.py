@@ -1,6 +1,8 @@
 """Where torch computes, and what it takes."""
 
+import ctypes
 import sys
+from pathlib import Path
 
 from .errors import UserError
 
@@ -29,3 +31,30 @@ def peak_memory_mb() -> float | None:
         return None
     unit = 1e6 if sys.platform == "darwin" else 1e3
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+def free_memory_mb() -> float | None:
+    """Memory that can still be taken without swapping, in MB; ``None`` on systems that do not tell, such as macOS.
+
+    On Linux what a control group (container, batch job) leaves counts too.
+    """
+    if sys.platform == "win32":
+        return _free_on_windows()
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(float(line.split()[1]) / 1e3 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+    try:
+        most, taken = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+    except (OSError, ValueError):  # no control group, or one without a limit
+        return free
+    return min(free, max(most - taken, 0) / 1e6)
+
+
+def _free_on_windows() -> float | None:
+    """What ``GlobalMemoryStatusEx`` tells."""
+    values = (ctypes.c_ulonglong * 8)(64)  # length and load (32 bits each), then sizes; the second is free memory
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(values)):
+        return None
+    return values[2] / 1e6

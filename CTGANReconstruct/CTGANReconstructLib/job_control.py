@@ -128,12 +128,18 @@ class JobControl:
         )
 
     def _showProgress(self, progress: Progress) -> None:
-        self._progressBar.value = round(100 * progress.fraction)
-        left = progress.secondsLeft
-        self._progressBar.format = "%p%" if left is None else _("%p%, {time} left").format(time=durationText(left))
-        self._showStatus(progress.message)
+        showProgress(self._progressBar, self._statusLabel, progress)
         if self._onProgress:
             self._onProgress(progress)
+
+
+def showProgress(progressBar: qt.QProgressBar, statusLabel: qt.QLabel, progress: Progress) -> None:
+    """Show percent, time left, and what is being done, if anything is said of it."""
+    progressBar.value = round(100 * progress.fraction)
+    left = progress.secondsLeft
+    progressBar.format = "%p%" if left is None else _("%p%, {time} left").format(time=durationText(left))
+    statusLabel.text = progress.message
+    statusLabel.visible = bool(progress.message)
 
 
 def showError(error: Exception) -> None:

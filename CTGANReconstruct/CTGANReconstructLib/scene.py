@@ -2,6 +2,8 @@
 
 import slicer
 
+from .surfaces import showIn3D
+
 _CT_WINDOW, _CT_LEVEL = 1500.0, -400.0  # HU: lungs and mediastinum at once
 _BODY = "Body"
 _ERROR_COLORS, _LARGEST_ERROR = "vtkMRMLColorTableNodeIron", 400.0  # HU
@@ -81,14 +83,6 @@ def addSegmentation(
     return output
 
 
-def showIn3D(segmentation: slicer.vtkMRMLSegmentationNode, show: bool) -> None:
-    """Make the surfaces of a segmentation, or remove them, as the Segment Editor's button does."""
-    if show:
-        segmentation.CreateClosedSurfaceRepresentation()
-    else:
-        segmentation.RemoveClosedSurfaceRepresentation()
-
-
 def showCT(ct: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Show a CT in the slice views; where one shows it already, all stay as they are."""
     composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
@@ -100,7 +94,22 @@ def placeBeside(node: slicer.vtkMRMLNode, sibling: slicer.vtkMRMLNode | None) ->
     """Put a node into the subject-hierarchy folder, or study, of another one."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     siblingItem = hierarchy.GetItemByDataNode(sibling) if sibling else 0
-    parentItem = hierarchy.GetItemParent(siblingItem) if siblingItem else hierarchy.GetSceneItemID()
+    _place(node, hierarchy.GetItemParent(siblingItem) if siblingItem else hierarchy.GetSceneItemID())
+
+
+def placeInFolder(node: slicer.vtkMRMLNode, name: str) -> None:
+    """Put a node into the subject-hierarchy folder of this name, which is made where there is none."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    folder = hierarchy.GetItemChildWithName(hierarchy.GetSceneItemID(), name)
+    level = slicer.vtkMRMLSubjectHierarchyConstants.GetSubjectHierarchyLevelFolder()
+    if not folder or not hierarchy.IsItemLevel(folder, level):
+        folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), name)
+    _place(node, folder)
+
+
+def _place(node: slicer.vtkMRMLNode, parentItem: int) -> None:
+    """Put a node below an item of the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     item = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(parentItem, node)
     hierarchy.SetItemParent(item, parentItem)
 

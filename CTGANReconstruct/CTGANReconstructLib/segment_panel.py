@@ -12,9 +12,10 @@ from .model_choice import ModelChoice
 from .node_tables import showTable
 from .nodes import ctProblem, firstCT
 from .panel_widget import Panel
-from .scene import showCT, showIn3D
+from .scene import showCT
 from .segment_tables import nameColumns, showMeasures
 from .segment_task import SegmentResult, SegmentTask
+from .surfaces import showIn3D, surfacesDialog
 
 
 class SegmentPanel(Panel):
@@ -110,8 +111,11 @@ class SegmentPanel(Panel):
         """Follow the check box with what is there already."""
         result = self.lastResult
         if result and result.segmentation.GetScene():
-            with slicer.util.WaitCursor(show):
-                showIn3D(result.segmentation, show)
+            dialog = surfacesDialog() if show else None
+            shown = showIn3D(result.segmentation, show, dialog)
+            if dialog:
+                dialog.close()
+            self.ui.show3DCheckBox.checked = show and shown
 
     def _onShowTable(self, checked: bool = False) -> None:
         if self.lastResult.table.GetScene():

@@ -15,6 +15,7 @@ import pytest
 import tiny_kit
 from CTGANLib.__main__ import main
 from CTGANLib.commands import recipes
+from CTGANLib.commands.recipes import RECIPES, recipe_kit
 from CTGANLib.errors import UserError
 from CTGANLib.models.exchange import import_model
 from CTGANLib.models.store import delete_model, find_model, list_models
@@ -24,6 +25,8 @@ from CTGANLib.pipeline.search import Task, search
 from CTGANLib.training.runs import Run
 from processes import environment
 from tiny_kit import TinySettings, data_set, make
+
+BASELINES = tiny_kit.KIT.baselines
 
 pytest.importorskip("optuna")
 pytest.importorskip("xhtml2pdf")
@@ -305,7 +308,7 @@ def test_a_malformed_gate_is_refused_with_one_sentence(tmp_path, text, said):
     path = tmp_path / "gate.json"
     path.write_text(text)
     with pytest.raises(UserError, match=said):
-        read_gate(path)
+        read_gate(path, BASELINES)
 
 
 def test_gates_judge_bounds_and_margins(tmp_path):
@@ -314,7 +317,7 @@ def test_gates_judge_bounds_and_margins(tmp_path):
     path.write_text(json.dumps({"psnr": rules, "mae": {"at_most": 5, "below": {"nearest training volume": 1}}}))
     scores = {"mean volume": (18.0, 8.0), "ours": (20.5, 5.0), "nearest training volume": (19.0, 5.5)}
     rows = [{"case": "x", "method": m, "psnr": psnr, "mae": mae} for m, (psnr, mae) in scores.items()]
-    outcomes = judge(read_gate(path), rows, "ours")
+    outcomes = judge(read_gate(path, BASELINES), rows, "ours")
     assert [outcome["passed"] for outcome in outcomes] == [True, True, True, False]
     assert [outcome["short_by"] for outcome in outcomes] == pytest.approx([0, 0, 0, 0.5])
     text = "mae is 5; it must be at most 4.5 (nearest training volume − 1) and misses that by 0.5"
@@ -324,4 +327,18 @@ def test_gates_judge_bounds_and_margins(tmp_path):
     assert told.value.advice == "Choose one of these: psnr, mae."
     unknown = [{"case": "x", "method": "ours", "psnr": float("nan")}]
     assert not judge((Condition("psnr", True, 0.0),), unknown, "ours")[0]["passed"]
-    assert [condition.baseline for condition in default_gate("psnr")] == ["mean volume", "nearest training volume"]
+    with pytest.raises(UserError, match="mse of the mean volume, which is not scored"):
+        judge((Condition("mse", False, 0.0, "mean volume"),), [{**rows[1], "mse": 1.0}, rows[0]], "ours")
+
+
+def test_without_a_gate_every_recipe_has_to_beat_its_own_baselines():
+    for name in RECIPES:
+        kit = recipe_kit(name)
+        conditions = default_gate(kit.score, kit.baselines)
+        assert [(c.metric, c.baseline) for c in conditions] == [(kit.score, baseline) for baseline in kit.baselines]
+        methods = ["ours", *kit.baselines]
+        rows = [{"case": "x", "method": method, kit.score: float(n)} for n, method in enumerate(methods)]
+        outcomes = judge(conditions, rows, "ours")
+        assert [outcome["passed"] for outcome in outcomes] == [False] * len(kit.baselines)
+        assert outcomes or name == "slices"  # real slices are no baseline
+    assert recipe_kit("segmentation").baselines == ("all background",)

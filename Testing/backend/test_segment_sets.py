@@ -137,11 +137,23 @@ def test_rules_of_a_chest():
     rules[ct.array > 200] = 4
     rib = (np.abs(np.abs(right) - 76) < 5) & (np.abs(front + 30) < 6) & (np.abs(up) < 6)
     rules[rib] = 4
+    ct.array[rib] = 400
+    rim = (np.abs(np.abs(right) - 76) < 7) & (np.abs(front + 30) < 8) & (np.abs(up) < 8) & ~rib
+    ct.array[rim], rules[rim] = 140, 4  # what shares a voxel with bone
+    marrow = (np.abs(right) < 4) & (np.abs(front + 45) < 4) & (np.abs(up) < 40)
+    ct.array[marrow], rules[marrow] = 100, 6
+    vessel = (np.abs(right) < 6) & (np.abs(front - 50) < 4) & (np.abs(up) < 20)
+    contrast = (np.abs(right) < 40) & (np.abs(front - 45) < 8) & (up < -65) & (rules == 6)
+    ct.array[vessel | contrast] = 300
     sets = chest_sets(ct, rules)
     for value, label in ((1, RIGHT_LUNG), (2, LEFT_LUNG), (3, AIRWAY)):
         assert (sets[rules == value] == CHEST.bits(label)).all()
     assert (sets[(rules == 4) & (np.abs(right) < 9) & (front < -30)] == CHEST.bits(VERTEBRAE)).all()
-    assert (sets[rib] == CHEST.bits(RIBS)).all()
+    assert (sets[rib] == CHEST.bits(RIBS)).all() and not (sets[rim] & CHEST.bits(RIBS)).any()
+    assert marrow.any() and (sets[marrow] == CHEST.bits(VERTEBRAE)).all()
+    either = CHEST.bits(BODY, MEDIASTINUM, VERTEBRAE, RIBS)
+    assert (rules[vessel] == 6).all() and (sets[vessel] & either == either).all()
+    assert contrast.any() and not (sets[contrast] & CHEST.bits(VERTEBRAE, RIBS)).any()  # too large for a bone
     assert (sets[(rules == 8) & (up > -15)] == CHEST.bits(MEDIASTINUM)).all()
     assert (sets[(rules == 8) & (up < -30)] != CHEST.bits(MEDIASTINUM)).all()  # the slab's end is uncertain
     assert (sets[0, 0] == 1).all()

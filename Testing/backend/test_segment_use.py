@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,17 +12,21 @@ import SimpleITK as sitk
 import torch
 
 from CTGANLib import __main__ as program
+from CTGANLib.device import free_memory_mb
 from CTGANLib.errors import UserError
+from CTGANLib.imaging import masks
 from CTGANLib.imaging.geometry import Grid
 from CTGANLib.imaging.volumes import Volume, write_volume
 from CTGANLib.models.store import find_model, list_models
 from CTGANLib.segmentation import patches
+from CTGANLib.segmentation.bone import sharpened
 from CTGANLib.segmentation.cleaning import clean
-from CTGANLib.segmentation.labels import BODY, KIDNEY, LEFT_LUNG, RIBS, RIGHT_LUNG, TUMOR, Label, own_label
+from CTGANLib.segmentation.labels import BODY, KIDNEY, LEFT_LUNG, MEDIASTINUM, RIBS, RIGHT_LUNG, TUMOR, Label, own_label
 from CTGANLib.segmentation.measuring import measure
+from CTGANLib.segmentation.memory import needed_mb
 from CTGANLib.segmentation.network import FILTERS, NETWORKS, build, definitions, outputs
 from CTGANLib.segmentation.patches import LabeledVolume, patch
-from CTGANLib.segmentation.scoring import overlaps, surface_scores
+from CTGANLib.segmentation.scoring import overlaps, structures, surface_scores
 from CTGANLib.segmentation.segment import segment_ct
 from CTGANLib.segmentation.segmenter import Segmenter
 from CTGANLib.segmentation.tasks import CHEST, KIDNEY_TASK, Task, find_task
@@ -75,6 +82,69 @@ def test_memory_that_runs_out_leads_to_smaller_windows(monkeypatch):
     monkeypatch.setattr(segmenter, "_seen", lambda windows: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         segmenter(ct)
+
+
+def test_memory_is_asked_before_the_start(monkeypatch):
+    ct = balls(turned_grid(np.eye(3), (160, 130, 150), (2, 2, 2)))
+    segmenter, sides, seen = Segmenter(ByDensity(), TWO, 96), [], Segmenter._seen
+    monkeypatch.setattr(Segmenter, "_seen", lambda own, image: sides.append(image.shape[-1]) or seen(own, image))
+    voxels, classes = ct.array.size, TWO.classes
+    for free, side in ((None, 96), (1.2 * needed_mb(voxels, classes, 96), 96), (needed_mb(voxels, classes, 96), 48)):
+        monkeypatch.setattr("CTGANLib.segmentation.memory.free_memory_mb", lambda free=free: free)
+        sides.clear()
+        segmenter(ct)
+        assert set(sides) == {side}
+    sides.clear()
+    monkeypatch.setattr("CTGANLib.segmentation.memory.free_memory_mb", lambda: needed_mb(voxels, classes, 48))
+    with pytest.raises(UserError, match=r"GB of memory, and .* GB are free"):
+        segmenter(ct)
+    assert not sides
+
+
+def test_free_memory():
+    free = free_memory_mb()
+    if Path("/proc/meminfo").exists():
+        total = int(re.search(r"MemTotal: +(\d+)", Path("/proc/meminfo").read_text())[1]) / 1e3
+        assert 0 < free < total
+    else:
+        assert free is None or free > 0
+
+
+def test_what_has_been_learned_too_little_is_not_offered():
+    task = replace(TWO, withheld=(LEFT,))
+    ct = balls(turned_grid(np.eye(3), (120, 120, 120), (2, 2, 2)))
+    found = segment_ct(ct, Segmenter(ByDensity(), task, 48))
+    assert [row["name"] for row in found.rows] == ["Right ball"] and set(np.unique(found.labels.array)) == {0, 1}
+    assert list(structures(task)) == ["Right ball"] and find_task("chest", "", "Spleen").withheld[0].name == "Spleen"
+    assert repr(find_task("chest", "", "Spleen, Liver")) == repr(CHEST)  # prepared data serve both
+    for wrong in ("Brain", "Spleen, Brain", "Body"):
+        with pytest.raises(UserError, match="withhold cannot be"):
+            find_task("chest", "", wrong)
+
+
+def test_bones_end_where_the_ct_says():
+    true = np.zeros((40, 40, 40), bool)
+    true[:, 10:30, 12:28] = True  # a shell around marrow
+    hu = np.where(true, 600.0, 40.0)
+    hu[3:-3, 13:27, 15:25] = 100  # marrow
+    hu[:, 30, :], true[:, 30] = 150, False  # shared with soft tissue
+    hu[:, 5:8, 5:8] = 500  # something dense, away from it
+    for coarse in (masks.dilate(true, (1, 1, 1)), masks.erode(true, (1, 1, 1))):
+        np.testing.assert_array_equal(sharpened(coarse, hu, 2.0), true)
+    assert not sharpened(true & False, hu, 2.0).any()
+    canal = np.zeros_like(true)
+    canal[:, 16:22, 18:24] = True  # through all slices
+    hu[:, 15:23, 17:25], hu[canal] = 600, 20
+    np.testing.assert_array_equal(sharpened(masks.dilate(true & ~canal, (1, 1, 1)), hu, 2.0), true & ~canal)
+
+
+def test_a_segmenter_sharpens_bones():
+    hu = np.full((64, 64, 64), -1000, np.float32)
+    hu[16:48, 16:48, 16:48] = 700
+    hu[16:48, 16:48, 47] = 170  # the network takes it for bone
+    plain, sharp = (Segmenter(ByDensity(), task, 48).classes(hu) for task in (TWO, replace(TWO, dense=(RIGHT,))))
+    assert (plain[20:44, 20:44, 47] == 1).all() and not (sharp[20:44, 20:44, 47] == 1).any()
+    np.testing.assert_array_equal(sharp[:, :, :47], plain[:, :, :47])
 
 
 def test_progress_tells_the_time_before_the_start():
@@ -206,10 +276,18 @@ def test_patches_keep_their_sides(tmp_path, monkeypatch):
 def test_contrast_medium_changes_soft_tissue_alone():
     hu = torch.linspace(-1000, 1000, 24).repeat(1, 1, 24, 24, 1)
     torch.manual_seed(0)
-    added = patches._contrast(hu)
+    nowhere = torch.zeros_like(hu, dtype=torch.bool)
+    added = patches._contrast(hu, nowhere)
     soft = (hu > 0) & (hu < 160)
     assert float(added[soft].max()) > 50 and not added[(hu < -20) | (hu > 160)].any()
     assert float(added[soft].min()) < 0.5 * float(added[soft].max())  # here and there
+    blood = nowhere.clone()
+    blood[..., :12, :] = True
+    filled = [patches._contrast(hu, blood) for _ in range(8)]
+    filled = [added for added in filled if not added[~blood].any()]
+    assert 0 < len(filled) < 8 and all(float(added[blood & soft].min()) > 15 for added in filled)
+    sets = torch.tensor([CHEST.bits(MEDIASTINUM), CHEST.bits(BODY), CHEST.bits(MEDIASTINUM, RIBS)])
+    assert patches._blood(sets, CHEST).tolist() == [True, False, False]
 
 
 def test_labels_travel_in_a_models_metadata():

@@ -3,7 +3,7 @@
 Mean and half the 95 % interval over patients, on voxels of the model's spacing: Dice, surface Dice (tolerance of one
 voxel) and the 95th percentile of the distance of the surfaces. ``all background`` is what labels nothing. Seconds and
 peak memory are those of the whole command ``segment`` on one CT, in a process of its own with two threads. ``--rival``
-names a second model, such as the small CNN trained on the same data for the same number of steps.
+names a second model, such as the small CNN trained on the same data for the same time.
 """
 
 import argparse

@@ -10,6 +10,7 @@ import qt
 import slicer
 
 import harness
+from CTGANReconstructLib.surfaces import surfacesDialog
 
 MODULE = "CTGANReconstruct/CTGANReconstruct.py"
 
@@ -175,6 +176,40 @@ def test_3d_follows_its_check_box(ui, panel):
         assert has3D(segmentation) is shown
     slicer.mrmlScene.RemoveNode(segmentation)
     ui.show3DCheckBox.checked = False
+
+
+def test_surfaces_are_made_one_by_one_and_can_be_canceled(ui, panel, monkeypatch):
+    ui.show3DCheckBox.checked = False
+    segmentation, told = run(panel).segmentation, []
+
+    class Dialog:
+        labelText, closed = "", False
+
+        @property
+        def wasCanceled(self):
+            told.append((self.value, self.labelText))
+            return canceled and len(told) > 1
+
+        def close(self):
+            self.closed = True
+
+    dialog, canceled = Dialog(), True
+    monkeypatch.setattr("CTGANReconstructLib.segment_panel.surfacesDialog", lambda: dialog)
+    ui.show3DCheckBox.checked = True
+    assert len(told) == 2 and dialog.closed and not has3D(segmentation) and not ui.show3DCheckBox.checked
+    told, canceled = [], False
+    ui.show3DCheckBox.checked = True
+    count = segmentation.GetSegmentation().GetNumberOfSegments()
+    assert [value for value, _ in told] == [round(100 * n / count) for n in range(count)] and has3D(segmentation)
+    assert told[0][1] == "Making the surface of: Body" and told[1][1].endswith("left")
+
+
+def test_the_dialog_of_the_surfaces_is_told_whether_it_was_canceled():
+    dialog = surfacesDialog()
+    assert dialog.wasCanceled is False and dialog.maximum == 100
+    dialog.cancel()
+    assert dialog.wasCanceled is True
+    dialog.close()
 
 
 def test_3d_that_is_switched_while_it_runs(ui, panel):

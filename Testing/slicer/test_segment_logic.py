@@ -12,6 +12,7 @@ import harness
 from CTGANReconstructLib.dependencies import missingPackages
 from CTGANReconstructLib.models import installedModels
 from CTGANReconstructLib.resources import sharedResource
+from CTGANReconstructLib.surfaces import showIn3D
 from fake_backend import FakeBackend
 
 MODULE = "CTGANReconstruct/CTGANReconstruct.py"
@@ -107,6 +108,38 @@ def test_segments_lie_where_they_are_in_the_ct(logic, directions):
     np.testing.assert_allclose(truth(ct), BLOCK, atol=1.5)  # the phantom itself, as far as its voxels allow
     np.testing.assert_allclose(centroid(segmentation, "Rightlung"), truth(ct), atol=0.01)
     np.testing.assert_allclose(surfaceCenter(segmentation, "Rightlung"), truth(ct), atol=1.0)
+
+
+@pytest.mark.parametrize("directions", DIRECTIONS.values(), ids=DIRECTIONS)
+def test_surfaces_of_fine_voxels_are_coarse_and_where_the_segments_are(scene, directions):
+    toRAS = np.eye(4)
+    toRAS[:3, :3], toRAS[:3, 3] = directions * np.array([0.8, 1.1, 2.5]), CENTER
+    mask = np.zeros((16, 40, 60), np.uint8)
+    mask[4:12, 5:30, 10:52] = 1
+    ct = slicer.util.addVolumeFromArray(mask, ijkToRAS=toRAS)
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    segments = segmentation.GetSegmentation()
+    for name in ("Block", "Empty"):
+        segments.AddEmptySegment(name, name)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, segmentation, "Block", ct)
+    surfaces = []
+    for make in (segmentation.CreateClosedSurfaceRepresentation, lambda: showIn3D(segmentation, True)):
+        segmentation.RemoveClosedSurfaceRepresentation()
+        make()
+        surfaces.append(vtk.vtkPolyData())
+        segmentation.GetClosedSurfaceRepresentation("Block", surfaces[-1])
+    fine, coarse = surfaces
+    assert 0 < coarse.GetNumberOfCells() < 0.4 * fine.GetNumberOfCells()
+    np.testing.assert_allclose(coarse.GetBounds(), fine.GetBounds(), atol=2.0)
+    np.testing.assert_allclose(coarse.GetCenter(), fine.GetCenter(), atol=0.5)
+    volumes = []
+    for surface in surfaces:
+        mass = vtk.vtkMassProperties()
+        mass.SetInputData(surface)
+        volumes.append(mass.GetVolume())
+    assert volumes[1] == pytest.approx(volumes[0], rel=0.1)  # smoothing rounds corners
+    assert segments.ContainsRepresentation("Closed surface")
 
 
 @pytest.mark.parametrize("matrix", [rotation(40, (1, 2, 3)), np.eye(3) + np.eye(3, k=1) / 5], ids=["turn", "shear"])

@@ -1,5 +1,6 @@
 """What this room offers to training, evaluation, search and publication."""
 
+from ..evaluation.scores import MEAN_VOLUME, NEAREST_VOLUME
 from ..models.bundle import Model
 from ..training.kit import Kit
 from .condition_scores import score_conditions
@@ -27,6 +28,7 @@ KIT = Kit(
     evaluate=evaluate,
     publish=publish,
     score="psnr_true",
+    baselines=(MEAN_VOLUME, NEAREST_VOLUME),
     search={"learning_rate": (1e-4, 2e-3), "projection_weight": (0.02, 0.5), "adversarial_weight": (5e-4, 1e-2)},
     conditions=score_conditions,
 )

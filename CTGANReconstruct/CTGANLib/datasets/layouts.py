@@ -50,6 +50,11 @@ def find_series(folder: Path) -> list[Series]:
     return series_of(path for path in walk(folder) if not path.name.lower().endswith(FILE_ENDINGS))
 
 
+def volume_file(folder: Path, name: str) -> Path | None:
+    """The file of that name and any of the endings in a folder, if there is one."""
+    return next((path for ending in FILE_ENDINGS if (path := folder / (name + ending)).is_file()), None)
+
+
 def walk(folder: Path) -> Iterator[Path]:
     """All files in a folder and its subfolders in a fixed order, hidden ones excepted, links followed once."""
     seen = set()

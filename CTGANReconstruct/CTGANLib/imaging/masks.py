@@ -87,6 +87,12 @@ def largest_part(mask: np.ndarray) -> np.ndarray:
     return result
 
 
+def without_small(mask: np.ndarray, fewest: int) -> np.ndarray:
+    """A mask [k, j, i] without its connected parts of fewer than ``fewest`` voxels."""
+    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)))
+    return sitk.GetArrayFromImage(sitk.RelabelComponent(parts, minimumObjectSize=max(fewest, 0))) > 0
+
+
 def runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The values of an array in a line, each as often as it changes, and how long it stays: few where it is smooth."""
     line = values.reshape(-1)

@@ -18,6 +18,7 @@ STANDARD_SIZE = 128
 FIELD_SIZE = 160
 
 _BODY_HU = -400
+_HAZE_HU = -700
 _LUNG_HU = -500
 _CUT_LUNG_HU, _CUT_LUNG_AREA = -960, 2000.0
 
@@ -79,10 +80,16 @@ def without_table(volume: Volume, body: Volume) -> Volume:
 
 
 def with_clear_air(volume: Volume) -> Volume:
-    """An upright CT in HU with nothing but air further than a voxel from the body, as the CTs that a model learns from
-    have; as it is where no body is found."""
-    inside = sitk.GetArrayFromImage(body_mask(volume.to_image())) > 0
-    return Volume(_air_outside(masks.dilate(inside, (1, 1, 1)), volume.array), volume.grid) if inside.any() else volume
+    """An upright CT in HU without haze further than a voxel from the body, as the CTs that a model learns from are.
+
+    Where no body is found, it is given back as it is.
+    """
+    body = sitk.GetArrayFromImage(body_mask(volume.to_image())) > 0
+    if not body.any():
+        return volume
+    # What is denser may be skin or an arm that the model was not sure of.
+    kept = masks.dilate(body, (1, 1, 1)) | (volume.array > _HAZE_HU)
+    return Volume(_air_outside(kept, volume.array), volume.grid)
 
 
 def _body_on(grid: Grid, body: Volume) -> np.ndarray:

@@ -8,7 +8,7 @@ A gate is plain data, a JSON object with an object for each metric of the evalua
     }
 
 ``at_least`` and ``at_most`` bound the model's mean over the test cases; ``above`` and ``below`` say by how much it must
-lie above or below the mean of a baseline on the same cases.
+lie above or below the mean of a baseline of the recipe (``Kit.baselines``) on the same cases.
 """
 
 import json
@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..evaluation.scores import MEAN_VOLUME, NEAREST_VOLUME, summarize
+from ..evaluation.scores import summarize
 
 _BOUNDS = {"at_least": True, "at_most": False}
 _MARGINS = {"above": True, "below": False}
-_BASELINES = (MEAN_VOLUME, NEAREST_VOLUME)
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,9 @@ class Condition:
         if self.metric not in own:
             known = ", ".join(name for name in own if f"{name}_ci95" in own)
             raise UserError(f"The gate asks for {self.metric}, which is not scored.", f"Choose one of these: {known}.")
-        if self.baseline and self.baseline not in means:
-            raise UserError(f"The gate asks for the {self.baseline}, which is not scored.", "Leave it out of the gate.")
+        if self.baseline and self.metric not in means.get(self.baseline, {}):
+            asked = f"{self.metric} of the {self.baseline}"
+            raise UserError(f"The gate asks for {asked}, which is not scored.", "Leave it out of the gate.")
         value, bound = own[self.metric], self.limit
         if self.baseline:
             bound = means[self.baseline][self.metric] + (self.limit if self.higher else -self.limit)
@@ -79,13 +79,17 @@ class Condition:
         return asked if passed else f"{asked} and misses that by {short:.3g}"
 
 
-def default_gate(score: str) -> tuple[Condition, ...]:
-    """What must hold where no gate is given: a better score than both baselines, which need no radiographs to learn."""
-    return tuple(Condition(score, True, 0.0, baseline) for baseline in _BASELINES)
+def default_gate(score: str, baselines: tuple[str, ...]) -> tuple[Condition, ...]:
+    """What must hold where no gate is given: a better score than every baseline; nothing where there is none."""
+    return tuple(Condition(score, True, 0.0, baseline) for baseline in baselines)
 
 
-def read_gate(path: Path) -> tuple[Condition, ...]:
+def read_gate(path: Path, baselines: tuple[str, ...]) -> tuple[Condition, ...]:
     """The conditions of a gate file.
+
+    Args:
+        path: of the file.
+        baselines: of the recipe.
 
     Raises:
         UserError: the file cannot be read or is not of the form that this module describes.
@@ -96,26 +100,27 @@ def read_gate(path: Path) -> tuple[Condition, ...]:
         raise UserError(f"The gate {path} cannot be read as JSON.", _EXAMPLE) from error
     if not isinstance(entries, dict) or not entries:
         raise UserError(f"The gate {path} names no metric.", _EXAMPLE)
-    return tuple(condition for metric, rules in entries.items() for condition in _conditions(path, metric, rules))
+    return tuple(c for metric, rules in entries.items() for c in _conditions(path, metric, rules, baselines))
 
 
 _EXAMPLE = 'A gate looks like this: {"psnr_true": {"at_least": 20, "above": {"mean volume": 2}}}.'
 
 
-def _conditions(path: Path, metric: str, rules: object) -> list[Condition]:
+def _conditions(path: Path, metric: str, rules: object, baselines: tuple[str, ...]) -> list[Condition]:
     if not isinstance(rules, dict) or not rules:
         raise UserError(f"The gate {path} does not say what must hold of {metric}.", _EXAMPLE)
     conditions = []
     for rule, value in rules.items():
         if rule in _BOUNDS:
             conditions.append(Condition(metric, _BOUNDS[rule], _number(path, f"{metric}: {rule}", value)))
-        elif rule in _MARGINS and isinstance(value, dict) and value.keys() <= set(_BASELINES):
+        elif rule in _MARGINS and isinstance(value, dict) and value.keys() <= set(baselines):
             conditions += [
                 Condition(metric, _MARGINS[rule], _number(path, f"{metric}: {rule} {baseline}", margin), baseline)
                 for baseline, margin in value.items()
             ]
         elif rule in _MARGINS:
-            raise UserError(f"The gate {path} names no baseline for {metric}: {rule}.", f"Use {_list(_BASELINES)}.")
+            advice = f"Use {_list(baselines)}." if baselines else "This recipe has none: use at_least or at_most."
+            raise UserError(f"The gate {path} names no baseline for {metric}: {rule}.", advice)
         else:
             raise UserError(f"The gate {path} has an unknown rule {rule}.", f"Use {_list((*_BOUNDS, *_MARGINS))}.")
     return conditions
@@ -128,7 +133,7 @@ def _number(path: Path, what: str, value: object) -> float:
 
 
 def _list(names: tuple[str, ...]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}"
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def judge(conditions: tuple[Condition, ...], rows: list[dict], method: str) -> list[dict]:

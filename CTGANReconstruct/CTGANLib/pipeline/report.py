@@ -41,7 +41,8 @@ def write_report(
     tested, training = data.files(kit.scored), data.files("train")
     told = facts(source, kit.scored, len(tested), len(training), {METHOD: open_bundle(run.model)}, data.left_out)
     failed = [f"The gate has failed: {outcome['text']}." for outcome in outcomes if not outcome["passed"]]
-    told["Gate"] = "; ".join([*(o["text"] for o in outcomes), "not passed" if failed else "passed"]) + "."
+    asked = [o["text"] for o in outcomes] or ["nothing was asked, since this recipe has no baseline"]
+    told["Gate"] = "; ".join([*asked, "not passed" if failed else "passed"]) + "."
     told["Search"] = _search(found, kit.score)
     title, sheets = f"{name}: from data set to model", KeptSheets(pictures_folder(run))
     html_report(html, title, told, rows, sheets, kit.score, failed, data.left_out)

@@ -10,12 +10,13 @@ import SimpleITK as sitk
 
 from ..imaging import masks
 from ..imaging.volumes import Volume
+from .bone import BONE_HU, solid
 from .labels import AIRWAY, BODY, LEFT_LUNG, LIVER, MEDIASTINUM, RIBS, RIGHT_LUNG, SPLEEN, VERTEBRAE
 from .tasks import CHEST
 
 _RIGHT, _LEFT, _AIRWAY, _BONE, _FAT, _SOFT, _IN_LUNG, _MEDIASTINUM = range(1, 9)
-_BONE_HU, _MARROW_HU = 130, 70
-_CANAL_MM2 = 150.0  # holes in bone that are larger and no denser than soft tissue are the spinal canal
+_BONE_REACH = 6.0  # mm; what is as dense farther from bone may be bone that the rules miss, or vessels with contrast
+_VESSEL_ML = 10.0  # no bone that they miss is larger
 # The spine's middle is searched for this far from the body's; mm.
 _SPINE_REACH, _SPINE_BOX = 50.0, 40.0
 # Bone so far beside the spine's middle, before and behind it, is vertebra for sure; farther out it is rib for sure.
@@ -96,11 +97,12 @@ class _Chest:
 
     def bones(self, sets: np.ndarray) -> None:
         """Bones with their marrow; near the spine vertebrae, else ribs and others, between them either."""
-        bone = self._bone()
+        bone, doubtful = self._bone()
         spine_i, spine_j = self._spine(bone)
         beside = np.abs(np.arange(sets.shape[2])[None, None] - spine_i[:, None, None]) * self.spacing
         before = (np.arange(sets.shape[1])[None, :, None] - spine_j[:, None, None]) * self.spacing
         near = (before < _VERTEBRA_FRONT) & (before > -_VERTEBRA_REAR)
+        sets[doubtful] |= CHEST.bits(MEDIASTINUM, VERTEBRAE, RIBS)
         sets[bone] = CHEST.bits(RIBS)
         # Before the spine, thresholds take vessels with contrast for bone.
         sets[bone & (before > _VERTEBRA_FRONT) & (before < _VESSELS) & (beside < _VESSELS)] = CHEST.bits(
@@ -109,17 +111,14 @@ class _Chest:
         sets[bone & near & (beside < _RIB)] = CHEST.bits(VERTEBRAE, RIBS)
         sets[bone & near & (beside < _VERTEBRA)] = CHEST.bits(VERTEBRAE)
 
-    def _bone(self) -> np.ndarray:
-        bone = self.rules == _BONE
-        edge = masks.dilate(bone, (1, 1, 1)) & (self.hu > _BONE_HU) & np.isin(self.rules, (_FAT, _SOFT))
-        closed = masks.closed(bone | edge, (1, 1, 1)) & np.isin(self.rules, (_BONE, _FAT, _SOFT))
-        holes = masks.filled_slices(closed) & ~closed & np.isin(self.rules, (_FAT, _SOFT))
-        parts = masks.label_slices(holes)
-        sizes = np.bincount(parts.ravel())
-        density = np.bincount(parts.ravel(), self.hu.ravel()) / np.maximum(sizes, 1)
-        marrow = (sizes * self.spacing**2 < _CANAL_MM2) | (density > _MARROW_HU)
-        marrow[0] = False
-        return closed | marrow[parts]
+    def _bone(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bones with their marrow and without the spinal canal, and what else is as dense and small."""
+        tissue = np.isin(self.rules, (_BONE, _FAT, _SOFT))
+        dense = (self.hu > BONE_HU) & tissue
+        near = masks.dilate(self.rules == _BONE, (self.voxels(_BONE_REACH),) * 3)
+        far = dense & ~near
+        large = masks.without_small(far, round(_VESSEL_ML * 1000 / self.spacing**3))
+        return solid(dense & near, tissue, self.hu, self.spacing), far & ~large
 
     def _spine(self, bone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """i and j of the middle of the vertebral body in each slice: where most bone is around, near the middle."""

@@ -13,7 +13,7 @@ def clean(classes: np.ndarray, task: Task) -> np.ndarray:
     Of labels in one piece only the largest part stays, with what is a voxel apart from it; of others no small ones.
     What goes becomes the rest of the body where that is a label, else background. Holes in a label become part of it.
     """
-    rest = task.rest_bits.bit_length() - 1
+    rest = task.rest
     result = classes.copy()
     least = round(task.least_ml * 1000 / task.spacing**3)
     for number, label in enumerate(task.labels, 1):
@@ -24,7 +24,7 @@ def clean(classes: np.ndarray, task: Task) -> np.ndarray:
             continue
         box = masks.box(mask, margin=2)
         inside = mask[box]
-        kept = _largest(inside) if label in task.single else _without_small(inside, least)
+        kept = _largest(inside) if label in task.single else masks.without_small(inside, least)
         result[box][inside & ~kept] = rest
         holes = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(kept.astype(np.uint8)))) > 0
         result[box][holes & ~kept & np.isin(result[box], (0, rest))] = number
@@ -34,7 +34,3 @@ def clean(classes: np.ndarray, task: Task) -> np.ndarray:
 def _largest(mask: np.ndarray) -> np.ndarray:
     return masks.largest_part(masks.dilate(mask, (1, 1, 1))) & mask
 
-
-def _without_small(mask: np.ndarray, least: int) -> np.ndarray:
-    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)))
-    return sitk.GetArrayFromImage(sitk.RelabelComponent(parts, minimumObjectSize=least)) > 0

@@ -5,11 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..errors import UserError
 from ..models.store import find_model
 from .network import definitions, outputs
-from .segmenter import TASK
-from .tasks import find_task
+from .segmenter import TASK, learned
 
 _CROP = 40
 
@@ -40,11 +38,7 @@ def frozen_segmenter(name: str, device: str) -> tuple[nn.Module, float]:
     """
     model = find_model(name)
     network = model.load(TASK, definitions())
-    try:
-        settings = model.metadata["ctgan"]["settings"]
-        task = find_task(str(settings["task"]), str(settings["labels"]))
-    except KeyError as error:
-        raise UserError(f"The model {name} does not say what it has learned.", "Import it again.") from error
+    task, _ = learned(model)
     network = network.to(device, memory_format=torch.channels_last_3d)
     return _OnHU(network, task.window), task.spacing
 

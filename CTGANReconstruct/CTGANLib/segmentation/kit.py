@@ -1,6 +1,7 @@
 """What this room offers to training, evaluation, search and publication."""
 
 from ..datasets.preparation import PreparedData
+from ..evaluation.scores import ALL_BACKGROUND
 from ..training.kit import Kit
 from .evaluate import evaluate
 from .patches import LabeledVolumes
@@ -28,6 +29,7 @@ KIT = Kit(
     evaluate=evaluate,
     publish=publish,
     score="dice",
+    baselines=(ALL_BACKGROUND,),
     search={"learning_rate": (3e-4, 1e-2)},
     prepare=_prepare,
     volumes=LabeledVolumes,

@@ -18,7 +18,7 @@ _PLACES = 4000
 # A patch is cut so much larger, that turned and scaled it still shows what is there.
 _ROOM = 1.25
 _FOREGROUND = 0.75  # share of the patches that have a label in the middle
-_BLURRED, _BLUR = 0.4, 2.0  # share of the patches that are blurred, and the largest sigma in voxels
+_BLURRED, _BLUR = 0.3, 1.5  # share of the patches that are blurred, and the largest sigma in voxels
 _NOISE = 40.0  # largest standard deviation, HU
 # Share of the patches with contrast medium, its largest effect in HU, and where soft tissue ends.
 _CONTRASTED, _CONTRAST, _SOFT_HU = 0.5, 400.0, (-20.0, 160.0)
@@ -82,7 +82,7 @@ def patch(volume: LabeledVolume, task: Task, size: int, device: torch.device) ->
     sets = F.grid_sample(sets, grid, mode="nearest", align_corners=False, padding_mode="border").int()
     if task.mirrored and torch.rand(()) < 0.5:
         hu, sets = hu.flip(-1), sets.flip(-1)
-    return _seen_otherwise(hu), sets
+    return _seen_otherwise(hu, _blood(sets, task)), sets
 
 
 def _middle(volume: LabeledVolume) -> np.ndarray:
@@ -119,20 +119,27 @@ def _affine(share: float, device: torch.device) -> torch.Tensor:
     return torch.cat([matrix * share, torch.zeros(3, 1)], 1).to(device)
 
 
-def _seen_otherwise(hu: torch.Tensor) -> torch.Tensor:
+def _blood(sets: torch.Tensor, task: Task) -> torch.Tensor:
+    """Where contrast medium may go with the blood, of the shape of the sets."""
+    return (sets & task.bits(*task.blood) > 0) & (sets & task.bits(*task.dense) == 0)
+
+
+def _seen_otherwise(hu: torch.Tensor, blood: torch.Tensor) -> torch.Tensor:
     """Other scanners, doses and kernels; and smooth ones, since reconstructions from radiographs are smooth."""
     hu = recolor(hu)
     if torch.rand(()) < _CONTRASTED:
-        hu = hu + _contrast(hu)
+        hu = hu + _contrast(hu, blood)
     if torch.rand(()) < _BLURRED:
         blur = GaussianFilter(3, float(uniform(0.5, _BLUR, 1))).to(hu.device)
         return blur(hu - LOWEST_HU) + LOWEST_HU  # it takes for 0 what is beyond the border
     return hu + torch.randn_like(hu) * uniform(0, _NOISE, 1).to(hu.device)
 
 
-def _contrast(hu: torch.Tensor) -> torch.Tensor:
-    """What contrast medium adds to soft tissue in some regions, HU: what is dense is not always bone."""
+def _contrast(hu: torch.Tensor, blood: torch.Tensor) -> torch.Tensor:
+    """What contrast medium adds to all blood or to soft tissue here and there, HU: what is dense is not always bone."""
     regions = F.interpolate(3 * torch.randn(1, 1, 5, 5, 5), hu.shape[2:], mode="trilinear").to(hu.device).sigmoid()
+    if blood.any() and torch.rand(()) < 0.5:
+        regions = blood * (1 - 0.3 * regions)
     low, high = _SOFT_HU
     soft = ((hu - low) / 40).clip(0, 1) * (hu < high)
     return float(uniform(50, _CONTRAST, 1)) * regions * soft

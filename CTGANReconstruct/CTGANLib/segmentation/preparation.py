@@ -20,7 +20,7 @@ from .label_sets import label_sets
 from .sources import find_sources, label_files
 from .tasks import Task
 
-_VERSION = 1
+_VERSION = 2
 LOWEST_HU, HIGHEST_HU = -1024, 3071
 
 

@@ -8,6 +8,7 @@ from ..datasets.cases import Case
 from ..evaluation.scores import finite, summarize, table, turned
 from ..models.bundle import Model, save_bundle
 from ..models.metadata import LICENSE, LICENSE_TEXT, bundle_metadata
+from .bone import BONE_HU
 from .recipe import SegmentationSettings
 from .segmenter import TASK
 from .tasks import find_task
@@ -35,8 +36,8 @@ def publish(
         hours: of training.
         device: it was trained on.
     """
-    task = find_task(settings.task, settings.labels)
-    names = ", ".join(label.name for label in task.labels)
+    task = find_task(settings.task, settings.labels, settings.withhold)
+    names = ", ".join(label.name for label in task.offered)
     summary = summarize(scores)
     window = [settings.patch] * 3
     metadata = bundle_metadata(
@@ -53,7 +54,7 @@ def publish(
         device=device,
         ours={
             "task": TASK,
-            "labels": [label.to_dict() for label in task.labels],
+            "labels": [label.to_dict() for label in task.offered],
             "settings": {**vars(settings), "start_from": Path(settings.start_from).name},
             "scores": finite(summary),
         },
@@ -62,12 +63,21 @@ def publish(
     return save_bundle(folder, network, network.arguments, metadata, card, LICENSE_TEXT)
 
 
+_BONES = f"""
+Bones end where the CT falls below {BONE_HU} HU, in the answers and in labels made by rules; there their score says how
+well they are found, not how right their borders are."""
+
+
 def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
     run = metadata["ctgan"]
     settings = run["settings"]
     data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
     labels = "\n".join(f"- {entry['value']}: {entry['name']}" for entry in run["labels"])
     scores = table(turned(summary)) if summary else "No test case was given."
+    patches = "patch" if settings["batch_size"] == 1 else "patches"
+    task = find_task(settings["task"], settings["labels"], settings["withhold"])
+    bones = _BONES if task.dense else ""
+    withheld = f"\n\nLearned, but not offered: {settings['withhold']}." if settings["withhold"] else ""
     origin = f" It went on from the model {settings['start_from']}." if settings["start_from"] else ""
     return f"""# {metadata["name"]}
 
@@ -78,13 +88,14 @@ structures may be missed.
 
 ## Labels
 
-{labels}
+{labels}{withheld}
 
 ## Training
 
-{settings["steps"]} steps of {settings["batch_size"]} patches, {run["hours"]} hours on {run["device"]}. Dice and cross
-entropy over the labels that each voxel may have: what a case has no labels for is not learned as background. Patches
-were turned, scaled, recolored, blurred, made noisy and given contrast medium.{origin} {len(trained_on)} patients:
+{settings["steps"]} steps of {settings["batch_size"]} {patches}, {run["hours"]} hours on {run["device"]}.{origin}
+Dice and cross entropy over the labels that each voxel may have: what a case has no labels for is not learned as
+background. Patches were turned, scaled, recolored, blurred, made noisy and given contrast medium.
+{len(trained_on)} patients:
 
 {data}
 
@@ -92,7 +103,7 @@ were turned, scaled, recolored, blurred, made noisy and given contrast medium.{o
 
 On test patients, none of whom trained the model, on voxels of the task's spacing. Mean ± half the 95 % interval.
 `python -m CTGANLib evaluate --model NAME --data FOLDER` computes the table. Where the labels of a test case were made
-by rules, the score says how well the model follows them. "All background" is what labels nothing.
+by rules, the score says how well the model follows them. "All background" is what labels nothing.{bones}
 
 {scores}
 

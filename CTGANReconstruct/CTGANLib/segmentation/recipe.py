@@ -29,6 +29,8 @@ class SegmentationSettings(TrainingSettings):
     Attributes:
         task: ``chest``, ``kidney``, ``nodule``, or ``labels`` for those of the data set that ``labels`` names.
         labels: of the task ``labels``; see ``tasks.find_task``.
+        withhold: names of labels that the model does not offer, since too few patients have them; see
+            ``tasks.find_task``.
         network: one of ``NETWORKS``.
         filters: channels at full resolution; 0 for the network's own.
         patch: voxels along each side that the network sees at a time.
@@ -38,6 +40,7 @@ class SegmentationSettings(TrainingSettings):
     learning_rate: float = 2e-3
     task: str = "chest"
     labels: str = ""
+    withhold: str = ""
     network: str = "SegResNet"
     filters: int = 0
     patch: int = 112
@@ -45,7 +48,7 @@ class SegmentationSettings(TrainingSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        find_task(self.task, self.labels)
+        find_task(self.task, self.labels, self.withhold)
         if self.network not in NETWORKS:
             raise UserError(f"There is no network {self.network}.", f"Choose one of {', '.join(NETWORKS)}.")
         self.check("filters", 0, 256)
@@ -63,7 +66,7 @@ class SegmentationRecipe:
 
     def __init__(self, settings: SegmentationSettings, data: LabeledVolumes, device: str) -> None:
         self.settings, self.device = settings, torch.device(device)
-        self.task = find_task(settings.task, settings.labels)
+        self.task = find_task(settings.task, settings.labels, settings.withhold)
         torch.manual_seed(settings.seed)
         filters = settings.filters or FILTERS[settings.network]
         network = channels_last(build(settings.network, self.task.classes, filters).to(self.device))

@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import UserError
+from ..imaging import masks
 from ..imaging.standardize import STANDARD_SPACING, body_mask, upright
 from ..imaging.volumes import Volume
 from .labels import BODY, BONE, LEFT_LUNG, MEDIASTINUM, RIGHT_LUNG
@@ -58,9 +59,7 @@ def _mediastinum(lungs: sitk.Image) -> sitk.Image:
     rear = array.any(axis=2).argmax(axis=1)  # of the lungs, in each slice; j grows to the front
     spine = rear + round(_SPINE_DEPTH / lungs.GetSpacing()[1])
     before_spine = np.arange(array.shape[1]) > spine[:, None]
-    mask = sitk.GetImageFromArray((between & before_spine[:, :, None]).astype(np.uint8))
-    mask.CopyInformation(lungs)
-    return mask
+    return _like(lungs, between & before_spine[:, :, None])
 
 
 def _bone(image: sitk.Image, region: sitk.Image) -> sitk.Image:
@@ -128,10 +127,7 @@ def _parted(lungs: sitk.Image, middle: float) -> tuple[sitk.Image, sitk.Image]:
     share = right.sum() / max(array.sum(), 1)
     if not 0.2 < share < 0.8:
         right = array if share > 0.5 else np.zeros_like(array)
-    sides = sitk.GetImageFromArray(right), sitk.GetImageFromArray(array - right)
-    for side in sides:
-        side.CopyInformation(lungs)
-    return sides
+    return _like(lungs, right), _like(lungs, array - right)
 
 
 def _center(mask: sitk.Image) -> tuple[float, float, float]:
@@ -144,7 +140,14 @@ def _center(mask: sitk.Image) -> tuple[float, float, float]:
 def _without_small(mask: sitk.Image, smallest: float) -> sitk.Image:
     """A mask without its connected parts below ``smallest`` mm³."""
     fewest = round(smallest / float(np.prod(mask.GetSpacing())))
-    return sitk.RelabelComponent(sitk.ConnectedComponent(mask), minimumObjectSize=fewest) > 0
+    return _like(mask, masks.without_small(sitk.GetArrayFromImage(mask) > 0, fewest))
+
+
+def _like(image: sitk.Image, mask: np.ndarray) -> sitk.Image:
+    """A mask [k, j, i] as a picture (0 and 1) on the voxels of another."""
+    result = sitk.GetImageFromArray(mask.astype(np.uint8))
+    result.CopyInformation(image)
+    return result
 
 
 def _filled(mask: sitk.Image) -> sitk.Image:

@@ -14,8 +14,8 @@ _EDGE_HU = 1500
 
 
 def structures(task: Task) -> dict[str, tuple[Label, ...]]:
-    """What is scored, by name: each label but the rest of the body, and the unions."""
-    return {**{label.name: (label,) for label in task.labels if label is not BODY}, **task.unions}
+    """What is scored, by name: each label that is offered but the rest of the body, and the unions."""
+    return {**{label.name: (label,) for label in task.offered if label != BODY}, **task.unions}
 
 
 def compared(classes: np.ndarray, sets: np.ndarray, task: Task) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

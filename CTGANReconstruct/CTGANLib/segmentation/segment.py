@@ -70,7 +70,7 @@ def segment_ct(volume: Volume, segmenter: Segmenter, progress: Progress = silent
     """Label a CT with a network and measure what it has found."""
     labels = segmenter(volume, part(progress, 0, 0.9))
     progress(0.9, "Measuring")
-    names = segmenter.task.labels
+    names = segmenter.task.offered
     rows = measure(labels, volume, names)
     organs = [row for row in rows if row["name"] != BODY.name]
     found = any(row["volume_ml"] for row in organs)

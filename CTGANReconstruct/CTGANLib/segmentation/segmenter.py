@@ -1,5 +1,6 @@
 """A trained network at work: windows of a CT one by one, put together, cleaned up and brought onto the CT's grid."""
 
+import math
 import time
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from monai.data.utils import dense_patch_slices
 from monai.inferers import sliding_window_inference
 from torch import nn
+from torch.nn import functional as F
 
 from ..errors import UserError
 from ..events import Progress, part, silent
@@ -15,10 +17,12 @@ from ..imaging.geometry import Grid
 from ..imaging.resampling import grid_part, resample_parallel
 from ..imaging.volumes import Volume
 from ..models.bundle import Model
+from .bone import sharpened
 from .cleaning import clean
 from .labels import Label
-from .network import STRIDE, channels_last, definitions
-from .preparation import on_task_grid
+from .memory import SMALLEST_WINDOW, fitting_window, smaller
+from .network import channels_last, definitions
+from .preparation import aligned, on_task_grid
 from .tasks import Task, find_task
 
 TASK = "segmentation"
@@ -26,9 +30,22 @@ TASK = "segmentation"
 
 _OVERLAP = 0.5
 _TISSUE_HU, _MARGIN = -500, 8
-_SMALLEST_WINDOW = 48
 # Slices of the result at a time, and the probability below which a voxel is not of a class.
 _SLAB, _UNLIKELY = 32, 0.02
+
+
+def learned(model: Model) -> tuple[Task, int]:
+    """The task of a segmentation model, and the side of the windows it has learned in, voxels.
+
+    Raises:
+        UserError: it does not say.
+    """
+    try:
+        settings = model.metadata["ctgan"]["settings"]
+        names = (str(settings.get(key, "")) for key in ("task", "labels", "withhold"))
+        return find_task(*names), int(settings["patch"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"The model {model.name} does not say what it has learned.", "Import it again.") from error
 
 
 class Segmenter:
@@ -61,35 +78,44 @@ class Segmenter:
             UserError: the model is for another task, foreign, or damaged.
         """
         network = model.load(TASK, definitions())
-        try:
-            settings = model.metadata["ctgan"]["settings"]
-            task, window = find_task(str(settings["task"]), str(settings["labels"])), int(settings["patch"])
-        except (KeyError, ValueError) as error:
-            raise UserError(f"The model {model.name} does not say what it has learned.", "Import it again.") from error
-        return cls(network, task, window, device, flips)
+        return cls(network, *learned(model), device, flips)
 
     def __call__(self, volume: Volume, progress: Progress = silent) -> Volume:
-        """The label map of a CT in HU, on the CT's own grid: uint8, the values of the task's labels, 0 for none."""
+        """The label map of a CT in HU, on the CT's own grid: uint8, the values of the task's labels, 0 for none.
+
+        Raises:
+            UserError: the memory does not suffice.
+        """
+        self._fitting(aligned(volume.grid, self.task.spacing).shape)  # before any of it is taken
         ct = on_task_grid(volume, self.task)
         shares = self._shares(ct.array, part(progress, 0, 0.8))
-        self._clean(shares)
+        self._clean(shares, ct.array)
         progress(0.8, "Bringing the labels onto the CT's voxels")
         return _label_map(shares, ct.grid, volume.grid, self.task.labels, part(progress, 0.8, 0.2))
 
     def classes(self, hu: np.ndarray, progress: Progress = silent) -> np.ndarray:
-        """The class of each voxel, uint8 [k, j, i], of HU on voxels of the task's spacing."""
-        shares = self._shares(hu, progress)
-        return self._clean(shares)
+        """The class of each voxel, uint8 [k, j, i], of HU on voxels of the task's spacing.
 
-    def _clean(self, shares: torch.Tensor) -> np.ndarray:
+        Raises:
+            UserError: the memory does not suffice.
+        """
+        shares = self._shares(hu, progress)
+        return self._clean(shares, hu)
+
+    def _clean(self, shares: torch.Tensor, hu: np.ndarray) -> np.ndarray:
         """Apply the task's rules to shares [classes, k, j, i], in place; return the classes.
 
         What a rule takes away from a label becomes what is likeliest beside it.
+
+        Args:
+            shares: how likely each class is.
+            hu: of the CT [k, j, i].
         """
+        if self.task.dense:
+            self._sharpen(shares, hu)
         found = shares.argmax(0)
-        rest = self.task.rest_bits.bit_length() - 1
         cleaned = torch.from_numpy(clean(found.to(torch.uint8).numpy(), self.task))
-        removed = (cleaned == rest) & (found != rest)
+        removed = (cleaned == self.task.rest) & (found != self.task.rest)
         others = shares[:, removed].scatter_(0, found[removed][None], 0)
         found[removed] = others.argmax(0)
         cleaned = torch.from_numpy(clean(found.to(torch.uint8).numpy(), self.task))
@@ -98,6 +124,18 @@ class Segmenter:
         for number in range(len(shares)):
             shares[number][(cleaned == number) & changed] = 1
         return cleaned.numpy()
+
+    def _sharpen(self, shares: torch.Tensor, hu: np.ndarray) -> None:
+        """Give bones the borders that they have in the CT, in place."""
+        bones = [self.task.labels.index(label) + 1 for label in self.task.dense]
+        found = torch.isin(shares.argmax(0), torch.tensor(bones))
+        wanted = torch.from_numpy(sharpened(found.numpy(), hu, self.task.spacing))
+        for changed, classes in ((wanted & ~found, bones), (found & ~wanted, self._all_but(bones))):
+            likeliest = torch.tensor(classes)[shares[classes][:, changed].argmax(0)]
+            shares[:, changed] = F.one_hot(likeliest, len(shares)).T.to(shares.dtype)
+
+    def _all_but(self, classes: list[int]) -> list[int]:
+        return [number for number in range(self.task.classes) if number not in classes]
 
     @torch.no_grad()
     def _shares(self, hu: np.ndarray, progress: Progress) -> torch.Tensor:
@@ -110,15 +148,24 @@ class Segmenter:
         low, high = self.task.window
         image = torch.from_numpy(np.ascontiguousarray(hu[tissue], np.float32))
         image = ((image - low) / (high - low)).clip(0, 1).mul(2).sub(1).half()[None, None]
-        window = self._window
+        window = self._fitting(hu.shape)
         while True:
             try:
                 shares[(slice(None), *tissue)] = self._slide(image, window, progress)[0]
-                return shares
+                break
             except RuntimeError as error:
-                if "memory" not in str(error) or window <= _SMALLEST_WINDOW:
+                if "memory" not in str(error) or window <= SMALLEST_WINDOW:
                     raise
-                window = max(window // 2 // STRIDE * STRIDE, _SMALLEST_WINDOW)
+                window = smaller(window)
+        for label in self.task.withheld:
+            share = shares[self.task.labels.index(label) + 1]
+            shares[self.task.rest] += share
+            share.zero_()
+        return shares
+
+    def _fitting(self, shape: tuple[int, ...]) -> int:
+        """The window for a CT of so many voxels at the task's spacing."""
+        return fitting_window(math.prod(shape), self.task.classes, self._window)
 
     def _slide(self, image: torch.Tensor, window: int, progress: Progress) -> torch.Tensor:
         sides = tuple(max(size, window) for size in image.shape[2:])

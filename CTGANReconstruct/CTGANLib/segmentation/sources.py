@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets.cases import Case
-from ..datasets.layouts import FILE_ENDINGS, stem
+from ..datasets.layouts import FILE_ENDINGS, stem, volume_file
 from ..errors import UserError
 from ..imaging.geometry import Grid
 from ..imaging.volumes import read_any_volume
@@ -81,19 +81,19 @@ def find_sources(case: Case) -> list[Source]:
     if (structures := folder / "segmentations").is_dir():  # TotalSegmentator
         files = sorted(path for path in structures.iterdir() if path.name.endswith(FILE_ENDINGS))
         return [Source(tuple(files), by_file=True)]
-    if name in _PLAIN and (file := _file(folder, _PLAIN[name])):  # KiTS
+    if name in _PLAIN and (file := volume_file(folder, _PLAIN[name])):  # KiTS
         return [Source((file,))]
     sources = []
-    if file := _file(folder, f"{name}_organs"):
+    if file := volume_file(folder, f"{name}_organs"):
         sources.append(Source((file,), _names(case)))
-    if file := _file(folder, f"{name}_nodules"):  # values are numbers of readers
+    if file := volume_file(folder, f"{name}_nodules"):  # values are numbers of readers
         sources.append(Source((file,), dict.fromkeys(range(1, _MOST_READERS + 1), "nodule")))
-    if file := _file(folder, f"{name}_rules"):
+    if file := volume_file(folder, f"{name}_rules"):
         sources.append(Source((file,), rules=True))
-    beside = [_file(folder, name + suffix) for suffix in _SUFFIXES]
+    beside = [volume_file(folder, name + suffix) for suffix in _SUFFIXES]
     if folder.name.startswith("images"):  # nnU-Net, Medical Segmentation Decathlon
         labels = folder.with_name(folder.name.replace("images", "labels"))
-        beside += [_file(labels, name), _file(labels, name.removesuffix("_0000"))]
+        beside += [volume_file(labels, name), volume_file(labels, name.removesuffix("_0000"))]
     sources += [Source((file,)) for file in beside if file][:1]
     return sources
 
@@ -101,10 +101,6 @@ def find_sources(case: Case) -> list[Source]:
 def label_files(case: Case) -> list[Path]:
     """All label files of a case."""
     return [file for source in find_sources(case) for file in source.files]
-
-
-def _file(folder: Path, name: str) -> Path | None:
-    return next((path for ending in FILE_ENDINGS if (path := folder / (name + ending)).is_file()), None)
 
 
 def _names(case: Case) -> dict[int, str] | None:

@@ -1,6 +1,6 @@
 """What a segmenter is asked for: which labels, seen in which window, at which spacing, cleaned up by which rules."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import UserError
 from .labels import (
@@ -42,6 +42,9 @@ class Task:
         single: labels of which only the largest part is kept.
         least_ml: smaller connected parts of the other labels are taken for errors.
         mirrored: whether left and right may be exchanged, since no label has a side.
+        blood: labels that contrast medium fills.
+        dense: labels of bone, whose borders the HU of the CT tell better than a network.
+        withheld: labels that a model has learned from too few patients to offer them; it takes them for the rest.
     """
 
     name: str
@@ -54,6 +57,15 @@ class Task:
     single: tuple[Label, ...] = ()
     least_ml: float = 0.5
     mirrored: bool = False
+    # Prepared data, which are kept under what ``repr`` tells, depend on none of these.
+    blood: tuple[Label, ...] = field(default=(), repr=False)
+    dense: tuple[Label, ...] = field(default=(), repr=False)
+    withheld: tuple[Label, ...] = field(default=(), repr=False)
+
+    @property
+    def offered(self) -> tuple[Label, ...]:
+        """The labels that whoever uses a model gets."""
+        return tuple(label for label in self.labels if label not in self.withheld)
 
     @property
     def classes(self) -> int:
@@ -73,6 +85,11 @@ class Task:
     def rest_bits(self) -> int:
         """What tissue that is none of the structures is: the body where it is a label, else the background."""
         return self.bits(BODY) if BODY in self.labels else 1
+
+    @property
+    def rest(self) -> int:
+        """The class of :attr:`rest_bits`."""
+        return self.rest_bits.bit_length() - 1
 
     def is_whole(self, label: Label, told: set[str]) -> bool:
         """Whether who tells these structures apart shows all there is of a label."""
@@ -142,6 +159,8 @@ CHEST = Task(
     whole={BODY: (), AIRWAY: (), MEDIASTINUM: ()},
     unions={"Lungs": (RIGHT_LUNG, LEFT_LUNG), "Bones": _BONES},
     single=(RIGHT_LUNG, LEFT_LUNG, AIRWAY, MEDIASTINUM, VERTEBRAE, LIVER, SPLEEN),
+    blood=(MEDIASTINUM,),
+    dense=_BONES,
 )
 
 _KIDNEYS = ("kidney_left", "kidney_right")
@@ -173,7 +192,7 @@ NODULE_TASK = Task(
 )
 
 
-def find_task(name: str, labels: str = "") -> Task:
+def find_task(name: str, labels: str = "", withhold: str = "") -> Task:
     """A task by its name.
 
     Args:
@@ -181,10 +200,21 @@ def find_task(name: str, labels: str = "") -> Task:
         labels: of the task ``labels``: which structures of the data set's label files are to be learned, as
             ``KEY=NAME, KEY=NAME``; a key is a value of the label maps, or the name of a file with one structure.
             Keys with one name are learned as one.
+        withhold: names of labels that are not offered, separated by commas; see :class:`Task`.
 
     Raises:
-        UserError: there is no such task, or the labels make no sense.
+        UserError: there is no such task or label, or the labels make no sense.
     """
+    task = _task(name, labels)
+    names = {part.strip() for part in withhold.split(",") if part.strip()}
+    withheld = tuple(label for label in task.labels if label.name in names)
+    if len(withheld) < len(names) or not task.rest_bits & ~task.bits(*withheld):
+        known = ", ".join(label.name for label in task.labels)
+        raise UserError(f"The setting withhold cannot be {withhold!r}.", f"Choose some of {known}.")
+    return replace(task, withheld=withheld)
+
+
+def _task(name: str, labels: str) -> Task:
     tasks = {task.name: task for task in (CHEST, KIDNEY_TASK, NODULE_TASK)}
     if name in tasks:
         return tasks[name]

@@ -34,6 +34,7 @@ class Kit:
             to a row for each case and method.
         publish: (folder, network, settings, training cases, rows, hours, device) to the bundle's ``Model``.
         score: the metric that runs are compared by; higher is better.
+        baselines: the methods among the evaluation's rows that a model has to beat.
         search: ranges (low, high) of the settings that a search may vary, on a logarithmic scale.
         prepare: (settings, data, cache folder, progress, roles) to the prepared data set.
         volumes: prepared files to the data set that the recipe learns from.
@@ -55,6 +56,7 @@ class Kit:
     volumes: Callable[..., Dataset] = PreparedVolumes
     scored: str = TEST
     conditions: Callable[..., list[dict]] | None = None
+    baselines: tuple[str, ...] = ()
 
 
 def parse_settings(kit: Kit, given: dict[str, object], assignments: list[str] | tuple[str, ...] = ()):
