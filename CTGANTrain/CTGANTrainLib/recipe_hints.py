@@ -41,6 +41,7 @@ def settingHints(recipe: str) -> dict[str, str]:
         },
         SEGMENTATION: {
             "labels": _("Where the structures are labels: which values of the label maps, such as 1=Liver, 2=Lesion"),
+            "withhold": _("Structures that the model learns and does not offer, with commas; empty for none"),
             "network": _("SegResNet, DynUNet, UNet, VNet or SmallCNN"),
             "filters": _("Channels of the network at full resolution; 0 for its own"),
             "patch": _("Voxels along each side that the network sees at a time"),

@@ -7,12 +7,14 @@ from CTGANLib.evaluation.features import RandomFeatures, standardized
 from CTGANLib.evaluation.generation import (
     density_coverage,
     frechet_distance,
+    frechet_distance_of_planes,
     hu_histogram_distance,
     kid,
     mmd,
     nearest,
     pairwise_ms_ssim,
     precision_recall,
+    ratio,
 )
 
 
@@ -56,6 +58,40 @@ def test_precision_tells_quality_and_recall_variety():
         assert (precision > 0.7, recall > 0.7) == high and (density > 0.7, coverage > 0.7) == high
     elsewhere = cloud(300, 1, mean=20)
     assert precision_recall(elsewhere, real) == (0, 0) and density_coverage(elsewhere, real) == (0, 0)
+
+
+def test_neighborhoods_pass_over_the_own_patient():
+    patients = np.repeat(np.arange(6), 20)
+    real = cloud(6, 0)[patients] + 0.01 * cloud(120, 1)
+    other = cloud(40, 2)
+    assert precision_recall(other, real)[0] == density_coverage(other, real)[0] == 0
+    assert precision_recall(other, real, (None, patients))[0] > 0.3
+    assert density_coverage(other, real, (None, patients))[1] > 0.3
+
+
+def test_a_ratio_of_distances_hardly_hangs_on_the_patients_of_the_second_set():
+    patients = np.repeat(np.arange(6), 20)
+    second = cloud(6, 0)[patients] + 0.1 * cloud(120, 1)
+    one, other = (kid(cloud(120, 2, mean=mean), second, (None, patients)) for mean in (1.0, 0.7))
+    found = ratio(one, other)
+    assert found.value == pytest.approx(one.value / other.value) and found.low <= found.value <= found.high
+    apart = np.hypot(*(estimate.half_width / estimate.value for estimate in (one, other)))
+    assert found.half_width / found.value < 0.6 * apart
+    assert ratio(one, one).low == ratio(one, one).high == 1
+    same = kid(cloud(120, 2), cloud(120, 3))
+    assert ratio(one, same).high == np.inf or same.low > 0
+
+
+def test_the_distance_of_planes_sees_each_direction():
+    random = np.random.default_rng(0)
+    volumes = random.normal(0, 100, (4, 24, 24, 24))
+    striped = [volumes + 300 * np.sign(np.sin(np.indices(volumes.shape)[axis])) for axis in (1, 2, 3)]
+
+    def described(pictures):
+        return np.stack([pictures.mean((1, 2)), pictures.std((1, 2)), np.diff(pictures, axis=1).std((1, 2))], 1)
+
+    same = frechet_distance_of_planes(volumes + random.normal(0, 1, volumes.shape), volumes, described)
+    assert all(frechet_distance_of_planes(other, volumes, described) > 10 * same + 1 for other in striped)
 
 
 def test_frechet_distance_of_normal_distributions():

@@ -11,9 +11,12 @@ from CTGANLib.datasets.nodules import Nodule, nodules_of, patches, read_annotati
 from CTGANLib.errors import UserError
 from CTGANLib.imaging.geometry import Grid
 from CTGANLib.imaging.volumes import read_any_volume, read_volume, write_volume
+from CTGANLib.segmentation.frozen import SegmentationLoss, frozen_segmenter
 from CTGANLib.segmentation.label_sets import label_sets
 from CTGANLib.segmentation.labels import NODULE
 from CTGANLib.segmentation.network import build
+from CTGANLib.segmentation.publish import publish
+from CTGANLib.segmentation.recipe import SegmentationSettings
 from CTGANLib.segmentation.sources import find_sources
 from CTGANLib.segmentation.tasks import NODULE_TASK
 from phantoms import DIRECTIONS, MARKER, chest, dicom_series, dicom_tags, turned_grid
@@ -145,6 +148,22 @@ def test_nodules_are_a_task_of_segmentation(cts, tmp_path):
     sets = label_sets(ct, find_sources(case), NODULE_TASK)
     assert np.array_equal(sets == NODULE_TASK.bits(NODULE), mask.array > 0)
     assert np.array_equal(sets == 1, mask.array == 0)  # surely nowhere else
+
+
+def test_a_nodule_model_is_a_loss_of_volumes(tmp_path, monkeypatch):
+    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path))
+    torch.manual_seed(0)
+    settings = SegmentationSettings(task="nodule", filters=8, patch=32)
+    publish(tmp_path / "Nodules", build("SegResNet", NODULE_TASK.classes, 8), settings, [], [], 0.1, "cpu")
+    network, voxel = frozen_segmenter("Nodules", "cpu")
+    loss = SegmentationLoss(network, voxel, (2.5, 2.5, 14.0))
+    real = torch.full((1, 1, 4, 24, 24), -850.0)
+    made = real.clone().requires_grad_()
+    assert voxel == NODULE_TASK.spacing and float(loss(made, real).detach()) == 0
+    other = (real + 600 * (torch.rand(real.shape) > 0.8)).requires_grad_()
+    value = loss(other, real)
+    value.backward()
+    assert float(value.detach()) > 0 and float(other.grad.abs().max()) > 0
 
 
 def test_the_v_net_takes_any_size():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from CTGANLib.__main__ import main
+from CTGANLib.evaluation import features
 from CTGANLib.imaging.volumes import read_any_volume, write_volume
 from phantoms import DIRECTIONS, chest, turned_grid
 
@@ -36,6 +37,7 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CTGAN_MODELS", str(folder / "models"))
+        patch.setattr(features, "_SIZE", 32)
         data = data_set(folder / "data", (2.5, 2.5, 5.0))
         command = ["train", "--recipe", "pyramid", "--data", data, "--out", folder / "run", "--name", "Tiny"]
         assert main([*map(str, command), "--steps", "4", "--device", "cpu", *options(SETTINGS)]) == 0

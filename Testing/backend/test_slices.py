@@ -20,7 +20,14 @@ from CTGANLib.slices import preparation, recipe
 from CTGANLib.slices.differentiable_augmentation import augment
 from CTGANLib.slices.evaluate import TRAINING, evaluate
 from CTGANLib.slices.kit import KIT
-from CTGANLib.slices.losses import between, clip_weights, discriminator_loss, gradient_penalty
+from CTGANLib.slices.losses import (
+    PENALTY_EVERY,
+    between,
+    clip_weights,
+    discriminator_loss,
+    gradient_penalty,
+    real_penalty,
+)
 from CTGANLib.slices.network import (
     SIZES,
     ConvolutionalGenerator,
@@ -129,6 +136,16 @@ def test_networks_of_all_sizes(size):
         assert not torch.allclose(judge(made, labels), judge(made, 1 - labels))
 
 
+def test_a_discriminator_sees_how_much_the_pictures_of_each_set_differ():
+    torch.manual_seed(0)
+    judge, labels = convolutional_judge(64, 1, 0, True), torch.zeros(4, dtype=torch.long)
+    varied, alike = torch.rand(4, 1, 64, 64), torch.rand(1, 1, 64, 64).expand(4, -1, -1, -1)
+    together = judge(torch.cat([varied, alike]), torch.cat([labels] * 2), 2)
+    assert torch.allclose(together, torch.cat([judge(varied, labels), judge(alike, labels)]), atol=1e-6)
+    # The same picture is judged otherwise in other company.
+    assert not torch.isclose(judge(varied, labels)[0], judge(varied[:1].expand(4, -1, -1, -1), labels)[0], atol=1e-6)
+
+
 def test_the_window_is_kept_and_undone():
     generator = ConvolutionalGenerator((64,), (1,), (4,))
     generator.window.copy_(torch.tensor([-1000.0, 400.0]))
@@ -155,6 +172,8 @@ def test_losses_of_the_judges():
     critic = convolutional_judge(64, 1, 0, False)
     clip_weights(critic)
     assert max(float(w.detach().abs().max()) for w in critic.parameters()) <= 0.01
+    pictures = torch.rand(3, 1, 4, 4, requires_grad=True)  # a slope of 2 at each of the 16 pixels
+    assert float(real_penalty(2 * pictures.flatten(1).sum(1), pictures)) == pytest.approx(PENALTY_EVERY * 16 * 4 / 2)
     mixtures = between(torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4))
     steep = (3 / 4 * mixtures.flatten(1)).sum(1)  # a slope of 3
     assert float(gradient_penalty(steep, mixtures)) == pytest.approx(10 * (3 - 1) ** 2)
@@ -174,7 +193,7 @@ def test_every_method_moves_both_players_and_is_judged(method, few):
     data = [torch.stack([torch.randn(64, 64) * 300 - 500, torch.full((64, 64), float(n % 2))]) for n in range(4)]
     learning = SlicesRecipe(settings, data, "cpu")
     before = {name: [w.clone() for w in player.network.parameters()] for name, player in learning.players.items()}
-    table = Table(learning, World(), 4)
+    table = Table(learning, World(), 4, steps=3)
     losses = [table.step(n, torch.stack(data), [1, 2, 3, 4], n, 1.0) for n in range(2)]
     judge = "critic" if method.startswith("wgan") else "discriminator"
     assert losses[0].keys() == {"adversarial", judge}
@@ -189,7 +208,8 @@ def test_every_method_moves_both_players_and_is_judged(method, few):
 
 def test_the_discriminator_waits_while_it_is_far_ahead():
     assert SlicesRecipe(replace(SETTINGS, balance=0.69), [], "cpu").players["discriminator"].floor == 0.69
-    assert SlicesRecipe(replace(SETTINGS, method="wgan"), [], "cpu").players["critic"].floor == float("-inf")
+    players = SlicesRecipe(replace(SETTINGS, method="wgan"), [], "cpu").players
+    assert players["critic"].floor == players["generator"].floor == float("-inf")
 
 
 def synthesizer(classes: int = 0) -> Synthesizer:
@@ -223,8 +243,8 @@ def test_classes_are_asked_for_by_name():
         ({"count": 0, "seed": 0}, "0 slices cannot be made"),
         ({"count": 1, "seed": -1}, "The seed cannot be -1"),
         ({"count": 1, "seed": 2**31}, "The seed cannot be"),
-        ({"count": 1, "seed": 0, "size": (64, 64, 64)}, "knows no another size|another size"),
-        ({"count": 1, "seed": 0, "start_scale": 1}, "a scale to start from"),
+        ({"count": 1, "seed": 0, "size": (64, 64, 64)}, "knows no other size"),
+        ({"count": 1, "seed": 0, "start_scale": 1}, "knows no scale to start from"),
         ({"count": 1, "seed": 0, "class_name": "with vessels"}, "knows no class with vessels"),
     ],
 )
@@ -284,6 +304,7 @@ def test_scores_stand_beside_those_of_training_slices(cts, tmp_path, few):
     assert ours["kid"] > 3 * real["kid"] and ours["kid"] > ours["kid_ci95"] > 0
     assert real["hu_distance"] < ours["hu_distance"] and real["nearest_hu"] < ours["nearest_hu"]
     assert ours["coverage"] == ours["precision"] == 0
+    assert real["kid_ratio"] == 1 and ours["kid_ratio"] == pytest.approx(ours["kid"] / real["kid"])
 
 
 def test_radiographs_of_folders_with_classes(tmp_path, one_process, few):

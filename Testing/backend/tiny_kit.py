@@ -119,6 +119,7 @@ KIT = Kit(
     evaluate=evaluate,
     publish=publish,
     score="closeness",
+    baselines=(MEAN_VOLUME, NEAREST_VOLUME),
     search={"learning_rate": (1e-3, 0.5)},
     prepare=lambda *arguments: prepare_numbers(*arguments),
 )

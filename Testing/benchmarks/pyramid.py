@@ -3,8 +3,10 @@
 One thorax volume is learned from and remade: MSE, PSNR and SSIM of that reconstruction, HU [-1000, 1000] as [0, 1],
 beside what the reference printed (its volume is another one) and beside the next coarser scale, enlarged, which knows
 no network. Then samples: MS-SSIM of pairs (1: all alike), and the least and median RMS difference in HU of patches
-to the nearest training patch, beside the same of the training patches among themselves. ``seconds`` is the training of
-the whole pyramid. ``--steps`` or ``--minutes`` (a pyramid) shorten it; ``--only 3D`` or ``--only 2D`` takes a half.
+to the nearest training patch, beside the same of the training patches among themselves; KID and 2.5D-FID to the volume
+learned from. Below, the same of real other patients. ``CPU s`` is the training of the whole pyramid, summed over the
+cores. ``--steps`` shortens it; ``--only 2D`` or ``--only 1 4`` takes some of the rows. With ``--out`` finished rows and
+the runs are kept: started again, it goes on.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import environment
 DATA = environment.REPOSITORY.parent / "shared" / "data" / "ct"
 CASE = "lidc_0002"
 SEGMENTER = "ChestSegmentation"
+OTHERS = 7
 # Dimensions, adversary, losses beside it, and what the reference printed for these: MSE, PSNR, SSIM.
 ROWS = (
     (3, "lsgan", (), (0.0054, 22.64, 0.751)),
@@ -34,7 +37,11 @@ ROWS = (
     (2, "lsgan", ("reconstruction", "projection", "segmentation"), (0.00032, 34.93, 0.967)),
     (2, "lsgan", ("reconstruction", "segmentation"), (0.00006, 41.97, 0.996)),
 )
-WEIGHTS = {"reconstruction": 100.0, "projection": 1.0, "segmentation": 10.0}
+# Weights by dimensions. In 2D the squared error that is left is so small that heavier other losses would outweigh it.
+WEIGHTS = {
+    3: {"adversarial": 0.5, "reconstruction": 100.0, "projection": 1.0, "segmentation": 1.0},
+    2: {"adversarial": 0.002, "reconstruction": 100.0, "projection": 0.1, "segmentation": 0.1},
+}
 COLUMNS = (
     ("", "dimensions", 4),
     ("adversary", "adversary", 10),
@@ -43,10 +50,13 @@ COLUMNS = (
     ("PSNR", "psnr", 7),
     ("SSIM", "ssim", 7),
     ("reference", "reference", 22),
-    ("s", "seconds", 7),
+    ("steps", "steps", 7),
+    ("CPU s", "seconds", 7),
     ("MS-SSIM", "ms_ssim", 9),
     ("patch least/median", "patches", 20),
     ("own", "own_patches", 12),
+    ("KID", "kid", 7),
+    ("2.5D-FID", "fid_planes", 8),
 )
 
 
@@ -56,40 +66,45 @@ def main() -> int:
     parser.add_argument("--data", type=Path, metavar="FOLDER", default=DATA, help="default: ../shared/data/ct")
     parser.add_argument("--case", default=CASE, help=f"of that folder; default: {CASE}, or the first that trains")
     parser.add_argument("--steps", type=int, help="of each pyramid; default: as the recipe")
-    parser.add_argument("--minutes", type=float, help="for each pyramid, instead of steps")
-    parser.add_argument("--only", choices=["3D", "2D"], help="one half of the table")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="3D, 2D, or numbers of rows, counted from 1")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep runs and finished rows there")
     arguments = parser.parse_args()
     if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value}
+        given = {name: value for name, value in vars(arguments).items() if value and name != "only"}
         parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
+        parts += ["--only", *arguments.only] if arguments.only else []
         return environment.run([str(Path(__file__).resolve()), *parts])
-    wanted = [row for row in ROWS if not arguments.only or arguments.only == f"{row[0]}D"]
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare(arguments.data, arguments.case, Path(folder))
+    wanted = {
+        number: row
+        for number, row in enumerate(ROWS, 1)
+        if not arguments.only or {f"{row[0]}D", str(number)} & set(arguments.only)
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.out or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        prepared, others = prepare(arguments.data, arguments.case, folder)
         print("  ".join(title.ljust(width) for title, _, width in COLUMNS), flush=True)
-        for number, (dimensions, adversary, losses, reference) in enumerate(wanted):
-            if "segmentation" in losses and not has_segmenter():
-                print(f"{dimensions}D  {adversary}, {' + '.join(losses)}: there is no model {SEGMENTER} yet.")
+        rows = []
+        for number, row in wanted.items():
+            if "segmentation" in row[2] and not has_segmenter():
+                print(f"{row[0]}D  {row[1]}, {' + '.join(row[2])}: there is no model {SEGMENTER} yet.")
                 continue
-            settings = chosen(dimensions, adversary, losses, arguments.steps)
-            if arguments.minutes:
-                settings = within(settings, prepared, 60 * arguments.minutes)
-            row = measure(settings, prepared, Path(folder) / f"run{number}")
-            row |= {"dimensions": f"{dimensions}D", "adversary": adversary, "losses": " + ".join(losses) or "none"}
-            row["reference"] = " / ".join(map(str, reference)) if reference else "-"
-            rows.append(row)
-            print("  ".join(cell(row, name).ljust(width) for _, name, width in COLUMNS), flush=True)
-            if number == len(wanted) - 1 or wanted[number + 1][0] != dimensions:
-                enlarged = {"dimensions": f"{dimensions}D", "losses": "next scale, enlarged", **row["enlarged"]}
-                print("  ".join(cell(enlarged, name).ljust(width) for _, name, width in COLUMNS), flush=True)
+            kept = folder / f"row{number}.json"
+            if not kept.exists():
+                measured = measure(chosen(*row[:3], arguments.steps), prepared, folder / f"run{number}")
+                kept.write_text(json.dumps(measured | named(*row)))
+            rows.append(json.loads(kept.read_text()))
+            print(line(rows[-1]), flush=True)
+        for enlarged in {row["dimensions"]: row["enlarged"] for row in rows}.items():
+            print(line({"dimensions": enlarged[0], "losses": "next scale, enlarged", **enlarged[1]}))
+        print(line(real_patients(prepared, others)))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))
     return 0
 
 
-def prepare(data: Path, name: str, folder: Path) -> Path:
-    """The prepared file of one case."""
+def prepare(data: Path, name: str, folder: Path) -> tuple[Path, list[Path]]:
+    """The prepared file of one case, and of others that train."""
     import numpy as np
 
     from CTGANLib.datasets.find import find_cases
@@ -97,10 +112,29 @@ def prepare(data: Path, name: str, folder: Path) -> Path:
     from CTGANLib.pyramid.preparation import body_box
 
     cases = [case for case in find_cases(data) if case.role == "train"]
-    case = next((case for case in cases if case.name == name), cases[0])
-    print(f"Learned from {case.name}.")
-    np.save(folder / "prepared.npy", body_box(read_any_volume(case.path, case.slices)))
-    return folder / "prepared.npy"
+    cases.sort(key=lambda case: case.name != name)
+    print(f"Learned from {cases[0].name}.")
+    files = [folder / f"{case.name}.npy" for case in cases[: 1 + OTHERS]]
+    for case, file in zip(cases, files, strict=False):
+        if not file.exists():
+            np.save(file, body_box(read_any_volume(case.path, case.slices)))
+    return files[0], files[1:]
+
+
+def real_patients(prepared: Path, others: list[Path]) -> dict:
+    """What is said of samples, of real volumes of others than the patient learned from."""
+    from CTGANLib.pyramid.evaluate import novelty
+    from CTGANLib.pyramid.patches import matches
+    from CTGANLib.pyramid.preparation import PyramidVolumes
+    from CTGANLib.pyramid.scales import HU_MAX, HU_MIN
+    from CTGANLib.pyramid.settings import PyramidSettings
+
+    field = PyramidVolumes([prepared]).field()
+    data = PyramidVolumes([prepared, *others])
+    volumes = data.on_field(field, PyramidSettings().shapes[-1])[:, 0].clip(HU_MIN, HU_MAX).numpy()
+    learned, real = volumes[:1], volumes[1:]
+    near, own = matches(real, learned, within=False), matches(learned, learned, within=True)
+    return {"losses": f"{len(real)} real patients", **novelty(real, list(learned), near, own)}
 
 
 def has_segmenter() -> bool:
@@ -113,33 +147,14 @@ def chosen(dimensions: int, adversary: str, losses: tuple[str, ...], steps: int 
     """The settings of a row."""
     from CTGANLib.pyramid.settings import PyramidSettings
 
-    weights = {f"{name}_weight": weight if name in losses else 0.0 for name, weight in WEIGHTS.items()}
+    on = ("adversarial", *losses)
+    weights = {f"{name}_weight": weight if name in on else 0.0 for name, weight in WEIGHTS[dimensions].items()}
     given = {"steps": steps} if steps else {}
     return PyramidSettings(dimensions=dimensions, adversary=adversary, segmenter=SEGMENTER, **weights, **given)
 
 
-def within(settings, prepared: Path, seconds: float):
-    """The settings with as many steps as the time allows, from two steps at each scale."""
-    from dataclasses import replace
-
-    from CTGANLib.pyramid.preparation import PyramidVolumes
-    from CTGANLib.pyramid.recipe import PyramidRecipe
-    from CTGANLib.training.distributed import World
-    from CTGANLib.training.players import Table
-
-    scales, total = len(settings.shapes), 0.0
-    table = Table(PyramidRecipe(replace(settings, steps=2 * scales), PyramidVolumes([prepared]), "cpu"), World(), 1)
-    import torch
-
-    for number in range(2 * scales):
-        began = time.monotonic()
-        table.step(number, torch.tensor([0]), [number], number, 1.0)
-        total += (time.monotonic() - began) * (number % 2)  # the first step of a scale does more
-    return replace(settings, steps=max(1, int(seconds / total)) * scales)
-
-
 def measure(settings, prepared: Path, folder: Path) -> dict:
-    """Train a pyramid; its scores and its seconds."""
+    """Train a pyramid, or train on; its scores and the seconds that the processor worked."""
     from CTGANLib.pyramid.evaluate import ENLARGED, evaluate
     from CTGANLib.pyramid.preparation import PyramidVolumes
     from CTGANLib.pyramid.recipe import PyramidRecipe
@@ -149,7 +164,7 @@ def measure(settings, prepared: Path, folder: Path) -> dict:
 
     data = PyramidVolumes([prepared])
     recipe = PyramidRecipe(settings, data, "cpu")
-    seconds, _ = Training(recipe, data, [], Run(folder), settings).run()
+    seconds, _ = Training(recipe, data, [], Run(folder), settings, clock=time.process_time).run()
     rows = evaluate({"pyramid": Synthesizer(recipe.average)}, {"volume": prepared}, [prepared])
     by_method = {row["method"]: row for row in rows}
     return {
@@ -160,13 +175,26 @@ def measure(settings, prepared: Path, folder: Path) -> dict:
     }
 
 
+def named(dimensions: int, adversary: str, losses: tuple[str, ...], reference: tuple | None) -> dict:
+    return {
+        "dimensions": f"{dimensions}D",
+        "adversary": adversary,
+        "losses": " + ".join(losses) or "none",
+        "reference": " / ".join(map(str, reference)) if reference else "-",
+    }
+
+
+def line(row: dict) -> str:
+    return "  ".join(cell(row, name).ljust(width) for _, name, width in COLUMNS)
+
+
 def cell(row: dict, name: str) -> str:
     if name in ("patches", "own_patches"):
         before = name.removesuffix("es")
         least, median = row.get(f"{before}_least_hu"), row.get(f"{before}_hu")
         return "" if least is None else f"{least:.0f} / {median:.0f}"
     value = row.get(name, "")
-    digits = {"mse": 6, "psnr": 2, "ssim": 4, "ms_ssim": 3, "seconds": 0}.get(name)
+    digits = {"mse": 6, "psnr": 2, "ssim": 4, "ms_ssim": 3, "seconds": 0, "kid": 2, "fid_planes": 0}.get(name)
     return str(value) if digits is None or value == "" else f"{value:.{digits}f}"
 
 

@@ -70,7 +70,7 @@ def make_pipeline(arguments: argparse.Namespace, restarted: bool = False):
         settings=given_settings(arguments, kit),
         # What somebody has set is wanted so.
         ranges={name: limits for name, limits in kit.search.items() if name not in given},
-        gate=read_gate(arguments.gate) if arguments.gate else default_gate(kit.score),
+        gate=read_gate(arguments.gate, kit.baselines) if arguments.gate else default_gate(kit.score, kit.baselines),
         trials=arguments.trials,
         name=arguments.name or arguments.out.resolve().name,
         publish=arguments.publish,

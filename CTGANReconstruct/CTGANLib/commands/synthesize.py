@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from ..events import Progress
+from ..events import Progress, part
 from .arguments import add_device, add_model
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 HELP = "make CT volumes or slices from noise"
 # The rooms whose models do it, each with a ``synthesize.Synthesizer``; the first is the default.
 ROOMS = ("pyramid", "slices")
+# Shares of the time, roughly; the rest is writing the last volume.
+_LOADING, _MAKING = 0.1, 0.85
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,12 +61,14 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
     progress(0.0, "Loading the model")
     room = importlib.import_module(f"..{model.task}.synthesize", __package__)
     synthesizer = room.Synthesizer.from_model(model, choose_device(arguments.device))
+    size = tuple(arguments.size) if arguments.size else None
     volumes = synthesizer.volumes(
         arguments.count,
         arguments.seed,
-        size=tuple(arguments.size) if arguments.size else None,
+        size=size,
         start_scale=arguments.start_scale,
         class_name=arguments.class_name,
+        progress=part(progress, _LOADING, _MAKING),
     )
     if arguments.dicom and arguments.dicom.exists():
         raise UserError(f"There is something at {arguments.dicom} already.", "Choose a new folder.")
@@ -83,13 +87,14 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
             paths.append(str(path))
             if arguments.sheet:
                 pictures.append(volume)
-            progress((number + 1) / arguments.count, f"Made volume {number + 1}")
         if arguments.sheet:
             write_png(_sheet(pictures, synthesizer), stack.enter_context(staged(arguments.sheet)))
     return {
         "volumes": paths,
         "model": model.name,
+        "kind": "ct" if _shows_ct(synthesizer) else "radiographs",
         "seed": arguments.seed,
+        "warnings": synthesizer.warnings(arguments.count, size, arguments.start_scale),
         "seconds": round(time.monotonic() - began, 2),
         "peak_memory_mb": peak_memory_mb(),
     }

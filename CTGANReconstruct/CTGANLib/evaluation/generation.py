@@ -5,11 +5,13 @@ much alone: each belongs beside that of real held-out data against the same real
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from monai.metrics import MultiScaleSSIMMetric
+
+from .features import standardized
 
 _MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _MS_SSIM_WINDOW = 11
@@ -18,11 +20,16 @@ _HU_BINS = np.arange(-1024.0, 1477.0, 10.0)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % bootstrap interval."""
+    """A figure and its 95 % bootstrap interval.
+
+    Attributes:
+        draws: the figure of each resampling.
+    """
 
     value: float
     low: float
     high: float
+    draws: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def half_width(self) -> float:
@@ -76,10 +83,10 @@ def _mmd(
         raise ValueError("Two rows at least are needed on both sides.")
     first, second = first.astype(np.float64), second.astype(np.float64)
     within, across, other = kernel(first, first), kernel(first, second), kernel(second, second)
-    random = np.random.default_rng(seed)
+    # Each side by itself, so that distances to the same second set are resampled alike.
     counts = [
-        np.vstack([np.ones(len(rows)), _drawn(len(rows), group, draws, random)])
-        for rows, group in zip((first, second), groups, strict=True)
+        np.vstack([np.ones(len(rows)), _drawn(len(rows), group, draws, np.random.default_rng((seed, side)))])
+        for side, (rows, group) in enumerate(zip((first, second), groups, strict=True))
     ]
     values = (
         _mean_of_pairs(within, counts[0])
@@ -89,7 +96,19 @@ def _mmd(
     low, high = np.percentile(values[1:], [2.5, 97.5])
     # A resampled set is as much further from the other one as a resampling adds spread; moved back, without the bias.
     bias = values[1:].mean() - values[0]
-    return Estimate(float(values[0]), float(low - bias), float(high - bias))
+    return Estimate(float(values[0]), float(low - bias), float(high - bias), values[1:])
+
+
+def ratio(one: Estimate, other: Estimate) -> Estimate:
+    """One :func:`kid` or :func:`mmd` over another one to the same second set, such as that of real samples.
+
+    Both are resampled with the same patients of the second set, so that it does not matter much which ones these are.
+    Infinite where the other one is not above 0.
+    """
+    above, below = (np.array([estimate.value, *estimate.draws]) for estimate in (one, other))
+    values = np.divide(above, below, out=np.full(len(above), np.inf), where=below > 0)
+    low, high = np.percentile(values[1:], [2.5, 97.5], method="nearest")
+    return Estimate(float(values[0]), float(low), float(high), values[1:])
 
 
 def _drawn(count: int, groups: np.ndarray | None, draws: int, random: np.random.Generator) -> np.ndarray:
@@ -123,28 +142,42 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     return float(((means[0] - means[1]) ** 2).sum() + np.trace(one) + np.trace(two) - 2 * between)
 
 
-def precision_recall(generated: np.ndarray, real: np.ndarray, neighbors: int = 5) -> tuple[float, float]:
+Groups = tuple[np.ndarray | None, np.ndarray | None]
+"""Numbers of the patients of the rows of two sets."""
+
+
+def precision_recall(
+    generated: np.ndarray, real: np.ndarray, groups: Groups = (None, None), neighbors: int = 5
+) -> tuple[float, float]:
     """Share of generated samples among the real ones, and of real ones among the generated.
 
-    T. Kynkäänniemi et al., NeurIPS 2019.
+    T. Kynkäänniemi et al., NeurIPS 2019. A neighborhood reaches to the ``neighbors``-th one of another patient: slices
+    of one patient are so alike that another patient's would never lie among them.
     """
     between = _squared_distances(generated, real)
-    among_real = (between <= _radii(real, neighbors)).any(1).mean()
-    among_generated = (between <= _radii(generated, neighbors)[:, None]).any(0).mean()
+    among_real = (between <= _radii(real, groups[1], neighbors)).any(1).mean()
+    among_generated = (between <= _radii(generated, groups[0], neighbors)[:, None]).any(0).mean()
     return float(among_real), float(among_generated)
 
 
-def density_coverage(generated: np.ndarray, real: np.ndarray, neighbors: int = 5) -> tuple[float, float]:
+def density_coverage(
+    generated: np.ndarray, real: np.ndarray, groups: Groups = (None, None), neighbors: int = 5
+) -> tuple[float, float]:
     """In how many neighborhoods of real samples the generated ones lie, over the number expected, and the share of
-    real samples with a generated one in their neighborhood. M. F. Naeem et al., ICML 2020."""
-    inside = _squared_distances(generated, real) <= _radii(real, neighbors)
+    real samples with a generated one in their neighborhood. M. F. Naeem et al., ICML 2020; neighborhoods as in
+    :func:`precision_recall`."""
+    inside = _squared_distances(generated, real) <= _radii(real, groups[1], neighbors)
     return float(inside.sum() / (neighbors * len(generated))), float(inside.any(0).mean())
 
 
-def _radii(rows: np.ndarray, neighbors: int) -> np.ndarray:
-    """Squared distance of each row to its k-th neighbor among the others."""
-    neighbors = min(neighbors, len(rows) - 1)
-    return np.partition(_squared_distances(rows, rows), neighbors, axis=1)[:, neighbors]
+def _radii(rows: np.ndarray, groups: np.ndarray | None, neighbors: int) -> np.ndarray:
+    """Squared distance of each row to its k-th neighbor among those of other patients, or among all others."""
+    squares = _squared_distances(rows, rows)
+    numbers = np.arange(len(rows)) if groups is None or np.ptp(groups) == 0 else groups
+    squares[numbers[:, None] == numbers] = np.inf
+    # Fewer where there are not as many others.
+    least = (np.isfinite(squares).sum(1) - 1).clip(0, neighbors - 1)
+    return np.sort(squares, axis=1)[np.arange(len(rows)), least]
 
 
 def _squared_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -174,6 +207,30 @@ def pairwise_ms_ssim(hu: np.ndarray, window: tuple[float, float], pairs: int = 2
     values = np.array([float(metric(unit[[a]], unit[[b]])) for a, b in zip(one, two, strict=True)])
     low, high = np.percentile(values[random.integers(0, pairs, (200, pairs))].mean(1), [2.5, 97.5])
     return Estimate(float(values.mean()), float(low), float(high))
+
+
+def frechet_distance_of_planes(
+    first: np.ndarray, second: np.ndarray, features: Callable[[np.ndarray], np.ndarray], most: int = 300
+) -> float:
+    """2.5D-FID: the mean of the :func:`frechet_distance` of axial, coronal and sagittal slices.
+
+    Features have mean 0 and deviation 1 over the second set's slices of each plane.
+
+    Args:
+        first, second: volumes [n, k, j, i] and [m, k, j, i] in HU.
+        features: of pictures [slices, rows, columns].
+        most: slices of each set and plane, evenly chosen.
+    """
+    distances = []
+    for axis in (1, 2, 3):
+        described = []
+        for volumes in (second, first):
+            slices = np.moveaxis(volumes, axis, 1).reshape(-1, *np.delete(volumes.shape[1:], axis - 1))
+            places = np.linspace(0, len(slices) - 1, min(len(slices), most)).round().astype(int)
+            described.append(features(slices[places]))
+        reference, other = standardized(*described)
+        distances.append(frechet_distance(other, reference))
+    return float(np.mean(distances))
 
 
 def hu_histogram_distance(first: np.ndarray, second: np.ndarray) -> float:

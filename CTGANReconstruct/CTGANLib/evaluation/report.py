@@ -10,8 +10,8 @@ from .. import __version__
 from ..models.bundle import Model
 from .chart import chart
 from .page import definitions, image, rows_table, warning, write_page
-from .scores import MEAN_VOLUME, NEAREST_VOLUME, summarize, turned
-from .sections import conditions_section, specificity_section, volumes_section
+from .scores import ALL_BACKGROUND, MEAN_VOLUME, NEAREST_VOLUME, summarize, turned
+from .sections import conditions_section, pairs_section, specificity_section, volumes_section
 from .sheets import LARGEST_DIFFERENCE, PLANES, WINDOW, Sheets, color_scale
 
 _MEANING = {
@@ -40,6 +40,13 @@ _MEANING = {
     "ms_ssim": "MS-SSIM of pairs within a set. Lower is more varied.",
     "hu_distance": "HU by which voxels would have to change on average to be distributed as the real ones.",
     "nearest_hu": "Median difference in HU from the nearest training case. Near 0: learned by heart.",
+    "nearest_least_hu": "The least of these differences.",
+    "held_out_nearest_hu": "The same of real cases held out from training: what nearest_hu is to be compared with.",
+    "held_out_nearest_least_hu": "And the least of these.",
+    "patch_hu": "Median difference in HU of a made patch from the nearest training patch. Near 0: learned by heart.",
+    "patch_least_hu": "The least of these differences.",
+    "own_patch_hu": "The same between training patches that do not overlap: what patch_hu is to be compared with.",
+    "own_patch_least_hu": "And the least of these.",
 }
 _BASELINES = f"{MEAN_VOLUME} and {NEAREST_VOLUME}: what one knows without a model.".capitalize()
 # More cases make no report that anybody reads; the file of rows has them all.
@@ -125,6 +132,7 @@ def html_report(
         *_sheets(rows, sheets, score),
         specificity_section(rows),
         volumes_section(rows),
+        pairs_section(sheets),
         conditions_section(list(conditions)),
         _cases(rows, score),
         _left_out(left_out or {}),
@@ -172,6 +180,8 @@ def _meaning(rows: list[dict]) -> str:
     told = [f"<b>{escape(name)}</b>: {escape(_MEANING[name])}" for name in rows[0] if name in _MEANING]
     if {MEAN_VOLUME, NEAREST_VOLUME} & {row["method"] for row in rows}:
         told.append(_BASELINES)
+    if any(row["method"] == ALL_BACKGROUND for row in rows):
+        told.append(f"{ALL_BACKGROUND.capitalize()}: what labels nothing.")
     return f'<p class="note">{" ".join(told)}</p>'
 
 

@@ -1,4 +1,4 @@
-"""Parts of a report that stand on the details of the rows: volumes of structures, patient specificity, conditions."""
+"""Parts of a report that not all have: volumes of structures, patient specificity, nearest samples, conditions."""
 
 from html import escape
 from statistics import mean
@@ -6,6 +6,7 @@ from statistics import mean
 from .matrix import matrix_chart
 from .page import image, rows_table
 from .scores import RESERVED, condition_table, interval
+from .sheets import Sheets
 from .specificity import correlation_matrices, specificity_table
 
 
@@ -72,4 +73,26 @@ def conditions_section(rows: list[dict]) -> str:
     for method in dict.fromkeys(row["method"] for row in rows):
         own = [row for row in rows if row["method"] == method]
         parts.append(f"<p><b>{escape(method)}</b></p>{rows_table(condition_table(own))}")
+    return "".join([*parts, "</div>"])
+
+
+def pairs_section(sheets: Sheets) -> str:
+    """Generated samples beside the training samples that they are nearest to; nothing where none were shown."""
+    if not sheets.pairs:
+        return ""
+    told = (
+        "<p>Each sample above the training sample that is nearest to it, with their root mean square difference: the "
+        "three nearest of all, then those at a quarter, half and three quarters of the order. What was learned by "
+        "heart is much nearer than real samples are that the model has not learned from.</p>"
+    )
+    parts = ['<div class="sheet"><h2>Nearest training samples</h2>', told]
+    for title, drawn in sheets.pairs.items():
+        width = min(160, 960 // max(len(drawn), 1))
+        head = "".join(f'<th class="picture">{escape(name)}</th>' for name in drawn)
+        lines = []
+        for number, name in enumerate(("sample", "nearest training sample")):
+            cells = [image(two[number], "jpeg", width, f"{name}, {said}") for said, two in drawn.items()]
+            lines.append("<tr>" + "".join(f'<td class="picture">{cell}</td>' for cell in cells) + "</tr>")
+        table = f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+        parts.append(f'<div class="together"><p><b>{escape(title)}</b></p>{table}</div>')
     return "".join([*parts, "</div>"])

@@ -14,6 +14,8 @@ LARGEST_DIFFERENCE = 800.0
 """HU of the last color of the scale of absolute differences."""
 
 _SIZE, _MARGIN = 256, 6
+# What the names of pairs begin with among those of the cases, which have no such letter.
+_PAIRS = "\n"
 _QUALITY = 88
 # Black, purple, red, orange, pale yellow: the difference is nothing where nothing is seen. Near matplotlib's inferno.
 _COLORS = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], float)
@@ -57,6 +59,27 @@ class Sheets:
                 difference = np.abs(hu.astype(np.float32) - volumes[TRUTH])
                 drawn[f"|{method} − {TRUTH}|"] = self._write(f"{len(self._cases)}_{len(drawn)}", difference, _colored)
         self._cases[case] = drawn
+
+    def add_pairs(self, title: str, pairs: list[tuple[str, np.ndarray, np.ndarray]]) -> None:
+        """Draw pictures above what they are compared with, such as the nearest training samples.
+
+        Args:
+            title: what is compared with what.
+            pairs: what to say of each two, and both, [rows, columns] as they are read, from 0 (black) to 1 (white).
+        """
+        drawn: dict[str, list[Path]] = {}
+        for number, (told, *pictures) in enumerate(pairs):
+            names = [f"{len(self._cases)}_{number}_{place}.jpg" for place in ("above", "below")]
+            drawn[f"{number + 1}: {told}"] = [self._folder / name for name in names]
+            for picture, path in zip(pictures, drawn[f"{number + 1}: {told}"], strict=True):
+                write_jpeg(_shaded(_enlarged(picture)), path)
+        self._cases[f"{_PAIRS}{title}"] = drawn
+
+    @property
+    def pairs(self) -> dict[str, dict[str, list[bytes]]]:
+        """What :meth:`add_pairs` drew: by title and what is said of each two, both JPEGs."""
+        names = [name for name in self._cases if name.startswith(_PAIRS)]
+        return {name.removeprefix(_PAIRS): self.pictures(name) for name in names}
 
     def __contains__(self, case: str) -> bool:
         """Whether a case was shown."""
@@ -107,8 +130,11 @@ def _enlarged(plane: np.ndarray) -> np.ndarray:
 
 
 def _gray(hu: np.ndarray) -> np.ndarray:
-    share = ((hu - WINDOW[0]) / (WINDOW[1] - WINDOW[0])).clip(0, 1)
-    return np.repeat((255 * share).round().astype(np.uint8)[..., None], 3, axis=-1)
+    return _shaded((hu - WINDOW[0]) / (WINDOW[1] - WINDOW[0]))
+
+
+def _shaded(share: np.ndarray) -> np.ndarray:
+    return np.repeat((255 * share.clip(0, 1)).round().astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def _colored(difference: np.ndarray) -> np.ndarray:

@@ -7,11 +7,14 @@ import numpy as np
 import torch
 from monai.metrics import SSIMMetric
 
-from ..evaluation.generation import hu_histogram_distance, pairwise_ms_ssim
+from ..evaluation.features import RandomFeatures, standardized
+from ..evaluation.generation import frechet_distance_of_planes, hu_histogram_distance, kid, pairwise_ms_ssim
 from ..evaluation.scores import TRUTH, Show
+from ..evaluation.sheets import Sheets
 from ..events import Progress, silent
 from ..imaging.volumes import Volume
-from .patches import nearest_patches
+from .pairs import show_pairs
+from .patches import Match, matches
 from .preparation import on_field
 from .previews import isotropic
 from .scales import HU_MAX, HU_MIN, resized, to_hu, to_unit
@@ -37,7 +40,8 @@ def evaluate(
         cases: name and prepared file of each volume.
         training: prepared files of all volumes learned from.
         progress: is told of each case.
-        show: is given each case's volumes in isotropic voxels, for pictures.
+        show: is given each case's volumes in isotropic voxels, for pictures; sheets also get patches beside the
+            nearest training patches.
 
     Returns:
         A row for each case and method (the models' names and ``ENLARGED``) with ``mse``, ``psnr`` and ``ssim`` of the
@@ -48,7 +52,11 @@ def evaluate(
         progress(0.3 * number / len(predictors), f"Sampling {method}")
         truths = [on_field_of(predictor, path) for path in training]
         samples = [volume.array for volume in predictor.volumes(SAMPLES, seed=0)]
-        made[method] = novelty(np.stack(samples), truths)
+        near, own = matches(samples, truths, within=False), matches(truths, truths, within=True)
+        made[method] = novelty(np.stack(samples), truths, near, own)
+        if isinstance(show, Sheets):
+            show_pairs(show, method, near, samples, truths)
+            show_pairs(show, f"training volumes of {method} among themselves", own, truths, truths)
     for number, (name, path) in enumerate(cases.items()):
         progress(0.3 + 0.7 * number / len(cases), f"Scoring {name}")
         for method, predictor in predictors.items():
@@ -86,27 +94,47 @@ def fidelity(made: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"mse": mse, "psnr": psnr, "ssim": float(metric(first, second).mean())}
 
 
-def novelty(samples: np.ndarray, training: list[np.ndarray]) -> dict[str, float]:
+def novelty(
+    samples: np.ndarray, training: list[np.ndarray], near: list[Match], own: list[Match]
+) -> dict[str, float]:
     """How varied samples are, and how near they come to what was learned from.
 
+    Args:
+        samples: HU [n, k, j, i].
+        training: HU [k, j, i].
+        near: patches of the samples and the nearest training patches.
+        own: patches of the training volumes and the nearest others that do not overlap with them.
+
     Returns:
-        ``ms_ssim`` of pairs of samples, on axial slices (1: all alike), ``histogram_hu`` (distance of the HU to the
-        training volumes'), and of patches with structure in them, as RMS difference in HU to the nearest training
-        patch at any place: ``patch_hu`` and ``patch_least_hu``, median and least over the samples, and the same of
-        training patches to the others that do not overlap with them, ``own_patch_hu`` and ``own_patch_least_hu``.
+        ``ms_ssim`` of pairs of samples, on axial slices (1: all alike); ``histogram_hu`` (distance of the HU to the
+        training volumes'); ``kid`` of axial slices with ``kid_ci95`` and ``fid_planes`` to the training volumes, by
+        the features of a random network; and of patches with structure in them, as RMS difference in HU to the nearest
+        training patch at any place: ``patch_hu`` and ``patch_least_hu``, median and least over the samples, and the
+        same of training patches to the others that do not overlap with them, ``own_patch_hu`` and
+        ``own_patch_least_hu``.
     """
-    levels = [len(samples[0]) * n // 4 for n in (1, 2, 3)]
-    own = nearest_patches(training, training, within=True)
-    likeness = [pairwise_ms_ssim(samples[:, level], (HU_MIN, HU_MAX), _PAIRS).value for level in levels]
-    near = nearest_patches(list(samples), training, within=False)
+    training_set, features = np.stack(training), RandomFeatures((HU_MIN, HU_MAX))
+    reference, found = standardized(*(features(np.concatenate(list(hu))) for hu in (training_set, samples)))
+    patients = tuple(np.repeat(np.arange(len(hu)), hu.shape[1]) for hu in (samples, training_set))
+    distance = kid(found, reference, patients)
+    of_samples, of_training = (np.array([match.distance for match in found]) for found in (near, own))
     return {
-        "ms_ssim": float(np.mean(likeness)),
-        "histogram_hu": hu_histogram_distance(samples, np.stack(training)),
-        "patch_hu": float(np.median(near)) if len(near) else math.nan,
-        "own_patch_hu": float(np.median(own)) if len(own) else math.nan,
-        "patch_least_hu": float(near.min(initial=math.inf)),
-        "own_patch_least_hu": float(own.min(initial=math.inf)),
+        "ms_ssim": likeness(samples),
+        "histogram_hu": hu_histogram_distance(samples, training_set),
+        "kid": distance.value,
+        "kid_ci95": distance.half_width,
+        "fid_planes": frechet_distance_of_planes(samples, training_set, features),
+        "patch_hu": float(np.median(of_samples)) if near else math.nan,
+        "own_patch_hu": float(np.median(of_training)) if own else math.nan,
+        "patch_least_hu": float(of_samples.min(initial=math.inf)),
+        "own_patch_least_hu": float(of_training.min(initial=math.inf)),
     }
+
+
+def likeness(volumes: np.ndarray) -> float:
+    """Mean MS-SSIM of pairs of volumes, HU [n, k, j, i], on three axial slices of each (1: all alike)."""
+    levels = [volumes.shape[1] * n // 4 for n in (1, 2, 3)]
+    return float(np.mean([pairwise_ms_ssim(volumes[:, at], (HU_MIN, HU_MAX), _PAIRS).value for at in levels]))
 
 
 def _enlarged(predictor: Synthesizer, truth: np.ndarray) -> np.ndarray:

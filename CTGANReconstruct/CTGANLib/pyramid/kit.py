@@ -3,7 +3,7 @@
 from ..datasets.cases import TRAIN
 from ..datasets.preparation import PreparedData
 from ..training.kit import Kit
-from .evaluate import evaluate
+from .evaluate import ENLARGED, evaluate
 from .preparation import PyramidVolumes, prepare_volumes
 from .publish import publish
 from .recipe import PyramidRecipe
@@ -24,6 +24,7 @@ KIT = Kit(
     evaluate=evaluate,
     publish=publish,
     score="psnr",
+    baselines=(ENLARGED,),
     search={"learning_rate": (3e-4, 5e-3), "adversarial_weight": (1e-2, 1.0)},
     prepare=_prepare,
     volumes=PyramidVolumes,

@@ -3,18 +3,22 @@
 T. R. Shaham et al., SinGAN, ICCV 2019; here in 3D, or in 2D with slices as channels.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..events import Progress, silent
 from .scales import Shape, resized
 from .warping import warped
 
 _SLOPE = 0.2
 _MICROMETER = 1e-3
 _HALF = 2
+_BEGINNING = 0.005
+"""Standard deviation of the last layer's weights, with which a scale changes hardly anything."""
 
 
 class PyramidGenerator(nn.Module):
@@ -30,6 +34,8 @@ class PyramidGenerator(nn.Module):
         spacing: of the finest scale's voxels along i, j, k, mm.
         trained: how many scales have learned.
         amplitudes: of each scale's noise.
+        reaches: what each scale's answer is multiplied by, about twice the error that it has to mend, so that all
+            learn at the same rate however small that is.
         fixed_noise: [volumes, 1, k, j, i] (in 2D [volumes, k, j, i]): what the coarsest scale makes each training
             volume of; the noise of all others is zero then.
     """
@@ -40,7 +46,7 @@ class PyramidGenerator(nn.Module):
         spacing: Sequence[int],
         dimensions: Sequence[int] = (3,),
         volumes: Sequence[int] = (1,),
-        widths: Sequence[int] = (16, 48, 4),
+        widths: Sequence[int] = (8, 64, 4),
         deformation: Sequence[int] = (0,),
     ) -> None:
         """Make a generator that has learned nothing.
@@ -71,6 +77,7 @@ class PyramidGenerator(nn.Module):
         noise = torch.randn(volumes[0], *self._seen(self.shapes[0])).half().float()
         self.register_buffer("fixed_noise", noise)
         self.register_buffer("amplitudes", torch.ones(len(self.shapes)))
+        self.register_buffer("reaches", torch.ones(len(self.shapes)))
         self.register_buffer("progress", torch.zeros(1))
 
     @property
@@ -100,9 +107,9 @@ class PyramidGenerator(nn.Module):
         """
         scale = self.scales[number]
         if coarser is None:
-            return scale(noise)
+            return self.reaches[number] * scale(noise)
         seen = coarser if noise is None else coarser + self.amplitudes[number] * noise
-        return coarser + scale(seen)
+        return coarser + self.reaches[number] * scale(seen)
 
     def reconstruct(self, volumes: torch.Tensor, until: int) -> torch.Tensor:
         """The training volumes of these numbers as the scales before ``until`` make them, in [0, 1], [batch, ...]."""
@@ -120,7 +127,14 @@ class PyramidGenerator(nn.Module):
         moved = [warped(volume, spacing, self.deformation, seed) for volume, seed in zip(volumes, seeds, strict=True)]
         return self.folded(torch.cat(moved))
 
-    def sample(self, seed: int, shapes: Sequence[Shape], start: int = 0, begun: torch.Tensor | None = None):
+    def sample(
+        self,
+        seed: int,
+        shapes: Sequence[Shape],
+        start: int = 0,
+        begun: torch.Tensor | None = None,
+        progress: Progress = silent,
+    ) -> torch.Tensor:
         """A new volume in [0, 1], [1, ...].
 
         Args:
@@ -128,8 +142,9 @@ class PyramidGenerator(nn.Module):
             shapes: voxels of each scale, as many as are to work.
             start: the first scale whose noise is random.
             begun: what the scale before ``start`` made, of any size.
+            progress: called after each scale; their voxels tell how long they take.
         """
-        result = begun
+        result, voxels = begun, [math.prod(shape) for shape in shapes]
         if start == 0 and self.deformation:
             learned = torch.tensor([seed % len(self.fixed_noise)], device=self.fixed_noise.device)
             result, start = self.displaced(self.reconstruct(learned, 1), [seed]), 1
@@ -138,6 +153,7 @@ class PyramidGenerator(nn.Module):
             noise = self.noise(shapes[number], hash((seed, number)) % 2**63).to(self.fixed_noise)
             coarser = None if number == 0 else resized(result, shapes[number])
             result = self.refine(number, coarser, noise)
+            progress(sum(voxels[: number + 1]) / sum(voxels), f"scale {number}")
         return result
 
     def _seen(self, shape: Shape) -> tuple[int, ...]:
@@ -170,7 +186,7 @@ class _Scale(nn.Module):
                 # Without it (torch's own start is a third as large) learning takes ten times as long.
                 nn.init.kaiming_normal_(layer.weight, _SLOPE)
                 nn.init.zeros_(layer.bias)
-        nn.init.normal_(self.leave.weight, std=1e-3)
+        nn.init.normal_(self.leave.weight, std=_BEGINNING)
         fast_order(self, dimensions)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

@@ -1,26 +1,58 @@
 """Whether parts of volumes are copies: the distance to the nearest part of others, wherever it lies."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-_SIZE = (4, 12, 12)
+PATCH = (4, 12, 12)
+"""Voxels (k, j, i) of a patch."""
 _COUNT, _AT_A_TIME = 256, 32
 # Patches with less structure, HU standard deviation, such as air, are alike everywhere.
 _STRUCTURE = 150.0
+
+
+@dataclass(frozen=True)
+class Match:
+    """A patch and the nearest one of other volumes.
+
+    Attributes:
+        distance: RMS difference in HU; infinite where there is no other place.
+        volume, place: number of the patch's volume, and its first voxel (k, j, i) there.
+        other, other_place: the same of the nearest one.
+    """
+
+    distance: float
+    volume: int
+    place: tuple[int, int, int]
+    other: int
+    other_place: tuple[int, int, int]
 
 
 def nearest_patches(
     volumes: Sequence[np.ndarray],
     others: Sequence[np.ndarray],
     within: bool,
-    size: tuple[int, int, int] = _SIZE,
+    size: tuple[int, int, int] = PATCH,
     count: int = _COUNT,
     seed: int = 0,
 ) -> np.ndarray:
-    """RMS difference in HU of random patches with structure to the nearest patch of ``others``, at every place.
+    """The distances of :func:`matches`, [patches] float64."""
+    found = matches(volumes, others, within, size, count, seed)
+    return np.array([match.distance for match in found], np.float64)
+
+
+def matches(
+    volumes: Sequence[np.ndarray],
+    others: Sequence[np.ndarray],
+    within: bool,
+    size: tuple[int, int, int] = PATCH,
+    count: int = _COUNT,
+    seed: int = 0,
+) -> list[Match]:
+    """Random patches with structure and the nearest patch of ``others``, at every place.
 
     Args:
         volumes: HU [k, j, i]; the patches are spread over all of them.
@@ -31,23 +63,33 @@ def nearest_patches(
         seed: of their choice.
 
     Returns:
-        [patches] float64, none where nothing has structure; infinite where there is no other place.
+        One a patch, none where nothing has structure.
     """
     size = tuple(min(side, *(volume.shape[axis] for volume in (*volumes, *others))) for axis, side in enumerate(size))
     random = np.random.default_rng(seed)
-    distances = []
+    found: list[Match] = []
     for number, volume in enumerate(volumes):
         patches, places = _structured(volume, size, -(-count // len(volumes)), random)
         for first in range(0, len(patches), _AT_A_TIME):
             some = slice(first, first + _AT_A_TIME)
-            best = np.full(len(patches[some]), np.inf)
+            best = [Match(np.inf, number, tuple(place), 0, (0, 0, 0)) for place in places[some].tolist()]
             for other_number, other in enumerate(others):
                 squares = _squares(patches[some], other)
                 if within and other_number == number:
                     _forbid(squares, places[some], size)
-                best = np.minimum(best, squares.flatten(1).amin(1).numpy())
-            distances.append(np.sqrt(best.clip(0)))
-    return np.concatenate([np.empty(0), *distances])
+                best = [_nearer(match, square, other_number) for match, square in zip(best, squares, strict=True)]
+            found += best
+    return found
+
+
+def _nearer(match: Match, squares: torch.Tensor, other: int) -> Match:
+    """A match, or a nearer one among the squared differences at the places [k, j, i] of another volume."""
+    flat = int(squares.argmin())
+    distance = float(np.sqrt(max(float(squares.flatten()[flat]), 0.0)))
+    if distance >= match.distance:
+        return match
+    place = tuple(int(n) for n in np.unravel_index(flat, squares.shape))
+    return replace(match, distance=distance, other=other, other_place=place)
 
 
 def _structured(volume: np.ndarray, size: tuple, count: int, random: np.random.Generator):

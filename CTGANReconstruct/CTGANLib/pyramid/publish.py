@@ -75,10 +75,11 @@ scales, {run["hours"]} hours on {run["device"]}; adversary
 
 `mse`, `psnr` (10 log10(1/MSE)) and `ssim` are those of the reconstruction of the training volume, HU [−1000, 1000] as
 [0, 1]; below, the same of the next coarser scale, enlarged. `ms_ssim` is that of pairs of samples (1: all alike),
-`histogram_hu` the distance of the samples' HU to the training volumes'. `patch_hu` and `patch_least_hu` are median and
-least RMS difference in HU of a sample's patches (4 x 12 x 12 voxels, those with structure) to the nearest training
+`histogram_hu` the distance of the samples' HU to the training volumes', `kid` (of axial slices) and `fid_planes`
+(2.5D-FID) that of features of a random network (`evaluation/features.py`). `patch_hu` and `patch_least_hu` are median
+and least RMS difference in HU of a sample's patches (4 x 12 x 12 voxels, those with structure) to the nearest training
 patch; `own_patch_hu` and `own_patch_least_hu` the same between training patches that do not overlap. A least difference
-far below the training patches' own would tell of copies.
+far below the training patches' own would tell of copies. `Testing/benchmarks/pyramid.py` has the same of real patients.
 
 ## License
 

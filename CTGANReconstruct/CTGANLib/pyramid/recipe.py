@@ -1,5 +1,6 @@
 """How a pyramid learns: one scale after the other, each against a discriminator, the finished ones frozen."""
 
+import bisect
 import math
 from dataclasses import dataclass
 
@@ -19,11 +20,13 @@ from .previews import sheet
 from .scales import Shape, resized, to_hu, to_unit
 from .settings import PyramidSettings
 
-WIDTHS = {2: (64, 192, 4), 3: (16, 48, 4)}
+WIDTHS = {2: (64, 128, 4), 3: (8, 64, 4)}
 _JUDGE_WIDTH = {2: 64, 3: 16}
 # In plane: what the discriminator sees at a time, and the voxels around it that the generator sees besides.
 _WINDOW, _MARGIN = 48, 12
 _WARM_UP = 10
+# The largest error of a place is several times the mean one.
+_REACH = 2.0
 # The segmenter has not learned to see voxels larger than this many times its own.
 _COARSE_FOR_SEGMENTER = 2.0
 _SHOWN_SAMPLES = 4
@@ -42,7 +45,8 @@ class _Batch:
 class PyramidRecipe:
     """Trains a pyramid on prepared CTs; see ``training.players.Recipe``.
 
-    A step's number tells its scale. Where a scale begins, it takes over the weights of the one before, and the noise
+    A step's number tells its scale. A scale has steps in inverse proportion to its side: coarse ones are cheap, and all
+    that follows builds on them. Where a scale begins, it takes over the weights of the one before, and the noise
     amplitude is measured. There is no running average: the learning rate falls to nothing within every scale.
 
     Raises:
@@ -74,6 +78,7 @@ class PyramidRecipe:
             )
             for name, network, momentum in (("generator", generator, 0.9), ("discriminator", judge, 0.5))
         }
+        self._starts = _starts(self._shapes, settings.steps)
         self._adversary = ADVERSARIES[settings.adversary]
         self._projections = [ProjectionLoss(Grid.centered(each, self._spacing(each))) for each in self._shapes]
         self._segmenter = frozen_segmenter(settings.segmenter, device) if settings.segmentation_weight else None
@@ -81,7 +86,7 @@ class PyramidRecipe:
 
     def scale(self, number: int) -> int:
         """The scale that learns at a step."""
-        return min(number // self._steps, len(self._shapes) - 1)
+        return bisect.bisect_right(self._starts, number) - 1
 
     def examples(self, items: torch.Tensor, seeds: list[int]) -> _Batch:
         """The numbers of volumes, and the seeds of the noise for the samples that go with them."""
@@ -94,7 +99,7 @@ class PyramidRecipe:
         if player == "discriminator":
             losses = self._discriminator_losses(network, batch, scale)
         else:
-            if number == scale * self._steps:
+            if number == self._starts[scale]:
                 self._begin(scale)
             losses = self._generator_losses(network, batch, scale)
             self.average.progress.fill_(scale + 1)
@@ -112,15 +117,10 @@ class PyramidRecipe:
         volumes = {"truth": shown[0], "prediction": shown[1], "sheet": sheet(shown)}
         return {"psnr": float(-10 * torch.log10(error))}, volumes
 
-    @property
-    def _steps(self) -> int:
-        return self.settings.steps // len(self._shapes)
-
     def _rate(self, number: int) -> float:
         """It warms up and falls as a cosine within each scale."""
         scale = self.scale(number)
-        first = scale * self._steps
-        last = self.settings.steps if scale == len(self._shapes) - 1 else first + self._steps
+        first, last = [*self._starts, self.settings.steps][scale : scale + 2]
         share = (number - first) / (last - first)
         warm_up = min(1.0, (number - first + 1) / _WARM_UP)
         return self.settings.learning_rate * warm_up * (1 + math.cos(math.pi * share)) / 2
@@ -128,13 +128,14 @@ class PyramidRecipe:
     @torch.no_grad()
     def _begin(self, scale: int) -> None:
         """Take over the weights of the scale before, and measure what this one has to mend."""
-        if scale == 0:
-            return
-        scales = self.average.scales
-        scales[scale].load_state_dict(scales[scale - 1].state_dict())
-        error = F.mse_loss(self._reconstructed_coarser(scale), self._reals[scale])
-        # As bundles keep it.
-        self.average.amplitudes[scale] = (self.settings.noise * error.sqrt()).half().float()
+        network, real = self.average, self._reals[scale]
+        coarser = self._reconstructed_coarser(scale)
+        error = (real if coarser is None else coarser - real).square().mean().sqrt()
+        # As bundles keep them.
+        network.reaches[scale] = (_REACH * error).half().float()
+        if scale > 0:
+            network.scales[scale].load_state_dict(network.scales[scale - 1].state_dict())
+            network.amplitudes[scale] = (self.settings.noise * error).half().float()
 
     @torch.no_grad()
     def _reconstructed_coarser(self, scale: int) -> torch.Tensor | None:
@@ -205,6 +206,13 @@ class PyramidRecipe:
         """Of a scale's voxels along i, j, k, mm."""
         finest = self._shapes[-1]
         return tuple(s * n / m for s, n, m in zip(self.average.spacing, finest[::-1], shape[::-1], strict=True))
+
+
+def _starts(shapes: list[Shape], steps: int) -> list[int]:
+    """The step that each scale begins with, at least one after that of the scale before."""
+    weights = [1 / shape[-1] for shape in shapes]
+    spare = steps - len(shapes)
+    return [number + int(spare * sum(weights[:number]) / sum(weights)) for number in range(len(shapes))]
 
 
 def _window(shape: Shape) -> tuple[tuple, tuple]:

@@ -20,7 +20,8 @@ class PyramidSettings(TrainingSettings):
         coarsest: voxels of the coarsest scale in plane.
         factor: between neighboring scales.
         adversary: ``lsgan``, ``wgan-gp`` or ``zero-gp``.
-        adversarial_weight, reconstruction_weight, projection_weight, segmentation_weight: of these losses.
+        adversarial_weight, reconstruction_weight, projection_weight, segmentation_weight: of these losses. In 2D, where
+            the error that is left is smaller, the reconstruction needs the others to be lighter: 0.002 for the first.
         segmenter: the model of the store for the segmentation loss.
         noise: amplitude of a scale's noise, as a multiple of the error that it has to mend.
         deformation: standard deviation of the displacements, mm, that new volumes begin with; with 0 they begin with
@@ -31,7 +32,7 @@ class PyramidSettings(TrainingSettings):
     batch_size: int = 1
     learning_rate: float = 2e-3
     validation_share: float = 0.0
-    validations: int = 5
+    validations: int = 20
     dimensions: int = 3
     size: int = 141
     slices: int = 23

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..errors import UserError
+from ..events import Progress, part, silent
 from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
 from ..models.bundle import Model
@@ -61,6 +62,7 @@ class Synthesizer:
         size: tuple[int, int, int] | None = None,
         start_scale: int | None = None,
         class_name: str = "",
+        progress: Progress = silent,
     ) -> Iterator[Volume]:
         """New volumes: int16 HU around the origin, along R, A, S.
 
@@ -71,6 +73,7 @@ class Synthesizer:
             start_scale: the first scale whose noise is random, 0 the coarsest; the ones before make a volume learned
                 from. The later, the more like that one.
             class_name: of other models; not to be given.
+            progress: called after each scale of each volume.
 
         Raises:
             UserError: a value makes no sense for this model.
@@ -85,7 +88,20 @@ class Synthesizer:
         start, shapes = start_scale or 0, self._sized(size)
         if not 0 <= start < len(shapes):
             raise UserError(f"There is no scale {start}.", f"Choose one from 0 to {len(shapes) - 1}.")
-        return (self._volume(number, shapes, start) for number in range(seed, seed + count))
+        parts = [part(progress, n / count, 1 / count, f"Volume {n + 1} of {count}, ") for n in range(count)]
+        return (self._volume(seed + number, shapes, start, each) for number, each in enumerate(parts))
+
+    def warnings(
+        self, count: int, size: tuple[int, int, int] | None = None, start_scale: int | None = None
+    ) -> list[str]:
+        """What to know of such :meth:`volumes`, a sentence each."""
+        found = []
+        if start_scale:
+            found.append(f"All scales below {start_scale} are those of a volume that the model has learned from.")
+        if size and tuple(size) != self.shape[::-1] and (start_scale or self.network.deformation):
+            learned = " x ".join(map(str, self.shape[::-1]))
+            found.append(f"The anatomy is stretched to the size; the model has learned from {learned} voxels.")
+        return found
 
     def reconstruction(self, number: int) -> Volume:
         """A training volume, by its number, as the pyramid makes it, int16 HU."""
@@ -93,13 +109,13 @@ class Synthesizer:
             volumes = torch.tensor([number], device=self.device)
             return self._finished(self.network.reconstruct(volumes, len(self._shapes)))
 
-    def _volume(self, seed: int, shapes: list[Shape], start: int) -> Volume:
+    def _volume(self, seed: int, shapes: list[Shape], start: int, progress: Progress) -> Volume:
         with torch.inference_mode(), self._precision():
             begun = None
             if start:
                 learned = torch.tensor([seed % len(self.network.fixed_noise)], device=self.device)
                 begun = self.network.reconstruct(learned, start)
-            return self._finished(self.network.sample(seed, shapes, start, begun))
+            return self._finished(self.network.sample(seed, shapes, start, begun, progress))
 
     def _sized(self, size: tuple[int, int, int] | None) -> list[Shape]:
         """Voxels (k, j, i) of each scale for a volume of this size along i, j, k."""

@@ -7,22 +7,29 @@ import numpy as np
 
 from ..evaluation.features import RandomFeatures, standardized
 from ..evaluation.generation import (
+    Estimate,
     density_coverage,
+    frechet_distance,
     hu_histogram_distance,
     kid,
     mmd,
     nearest,
     pairwise_ms_ssim,
     precision_recall,
+    ratio,
 )
+from ..evaluation.neighbors import shown_samples, told_distance
 from ..evaluation.scores import Show
+from ..evaluation.sheets import Sheets
 from ..events import Progress, silent
+from ..imaging.montage import as_read
 from .preparation import SliceDataset
+from .settings import CT
 from .synthesize import Synthesizer
 
-TRAINING = "training slices"
+TRAINING, HELD_OUT = "training slices", "real slices held out from training"
 """What rows call the real slices that the models have learned from: the figures that a model can hope for."""
-_MOST, _LEAST_MADE = 1000, 200
+_MOST, _LEAST_MADE = 1000, 500
 _THUMBNAIL = 32
 
 
@@ -48,32 +55,48 @@ def evaluate(
         cases: name and prepared file of each test patient (see ``slices.preparation``).
         training: prepared files of the training patients, for the same figures of real slices; may be empty.
         progress: is told of each part.
-        show: is not called: there is no truth of a generated slice.
+        show: there is no truth of a generated slice; sheets get slices beside the nearest training slices instead.
 
     Returns:
         A row for each method (the models' names, ``training slices``):
         ``kid``, ``mmd``: each with ``_ci95``, half its bootstrap interval over patients or, of made slices, over these;
-        ``minus_kid``, higher is better; ``kid_ratio`` to that of the training slices. Features have mean 0 and
+        ``minus_kid``, higher is better; ``kid_ratio`` to that of the training slices, with ``_ci95`` over patients that
+        are the same ones above and below; ``fid``. Features have mean 0 and
         deviation 1 over the test slices, else those that differ most between any patients would outweigh all others.
         ``precision``, ``recall``, ``density``, ``coverage``; ``ms_ssim`` of pairs; ``hu_distance``.
         ``nearest_hu``, ``nearest_least_hu``: median and least difference in HU from the nearest training slice, for
-        training slices that of another patient.
+        training slices that of another patient; of the models also ``held_out_nearest_hu`` and
+        ``held_out_nearest_least_hu``, the same of the test slices.
     """
     test = _read(list(cases.values()))
     real = _read(training) if training else None
-    window = next(iter(predictors.values())).window
+    first = next(iter(predictors.values()))
+    window = first.window
     network = RandomFeatures(window)
     progress(0.0, "Looking at the test patients")
     described = network(test.values)
-    rows = []
+    rows, distances, held_out = [], [], {}
+    if real:
+        apart = _nearest(_Slices(test.values), real)  # their patients are others, whatever their numbers
+        held_out = {f"held_out_{name}": value for name, value in _memory(apart[1]).items()}
     methods = {**predictors, **({TRAINING: None} if real else {})}
     for number, (method, predictor) in enumerate(methods.items()):
         progress(number / len(methods), f"Scoring {method}")
         slices = real if predictor is None else _Slices(_made(predictor, list(cases.values())))
-        rows.append({"case": "all", "method": method, **_score(slices, test, described, network, window)})
+        reference, found = standardized(described, network(slices.values))
+        distances.append(kid(found, reference, (slices.groups, test.groups)))
+        rows.append({"case": "all", "method": method, **_told("kid", distances[-1]), "minus_kid": -distances[-1].value})
+        rows[-1] |= _score(slices, test, found, reference, window)
         if real:
-            rows[-1] |= _memory(slices, real)
-    _add_ratio(rows)
+            near = _nearest(slices, real)
+            rows[-1] |= {**_memory(near[1]), **(held_out if predictor else {})}
+            if predictor and isinstance(show, Sheets):
+                _show_pairs(show, method, slices, real, near, predictor)
+    if real and isinstance(show, Sheets):
+        _show_pairs(show, HELD_OUT, test, real, apart, first)
+    if real and distances[-1].value > 0:
+        for row, distance in zip(rows, distances, strict=True):
+            row |= _told("kid_ratio", ratio(distance, distances[-1]))
     progress(1.0, "Scored")
     return rows
 
@@ -93,40 +116,54 @@ def _made(predictor: Synthesizer, files: list[Path]) -> np.ndarray:
 
 
 def _score(
-    slices: _Slices, test: _Slices, described: np.ndarray, network: RandomFeatures, window: tuple[float, float]
+    slices: _Slices, test: _Slices, found: np.ndarray, reference: np.ndarray, window: tuple[float, float]
 ) -> dict[str, float]:
-    reference, found = standardized(described, network(slices.values))
+    """All but the kernel distance, of slices with the features ``found`` and test slices with ``reference``."""
     groups = (slices.groups, test.groups)
-    scores: dict[str, float] = {}
-    for name, distance in (("kid", kid), ("mmd", mmd)):
-        estimate = distance(found, reference, groups)
-        scores |= {name: estimate.value, f"{name}_ci95": estimate.half_width}
-    scores["minus_kid"] = -scores["kid"]
-    scores["precision"], scores["recall"] = precision_recall(found, reference)
-    scores["density"], scores["coverage"] = density_coverage(found, reference)
-    alike = pairwise_ms_ssim(slices.values, window)
-    scores |= {"ms_ssim": alike.value, "ms_ssim_ci95": alike.half_width}
+    scores = {**_told("mmd", mmd(found, reference, groups)), "fid": frechet_distance(found, reference)}
+    scores["precision"], scores["recall"] = precision_recall(found, reference, groups)
+    scores["density"], scores["coverage"] = density_coverage(found, reference, groups)
+    scores |= _told("ms_ssim", pairwise_ms_ssim(slices.values, window))
     scores["hu_distance"] = hu_histogram_distance(slices.values.clip(*window), test.values.clip(*window))
     return scores
 
 
-def _memory(slices: _Slices, training: _Slices) -> dict[str, float]:
-    """How near slices are to training slices, in HU of pictures of 32 pixels a side."""
-    _, distances = nearest(_small(slices.values), _small(training.values), slices.groups, training.groups)
+def _told(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_ci95": estimate.half_width}
+
+
+def _nearest(slices: _Slices, training: _Slices) -> tuple[np.ndarray, np.ndarray]:
+    """Number of and distance in HU from the nearest training slice of each, as pictures of 32 pixels a side."""
+    return nearest(_small(slices.values), _small(training.values), slices.groups, training.groups)
+
+
+def _memory(distances: np.ndarray) -> dict[str, float]:
+    """How near slices are to training slices."""
     distances = distances[np.isfinite(distances)]
     if not len(distances):  # one training patient alone has no other one
         return {}
     return {"nearest_hu": float(np.median(distances)), "nearest_least_hu": float(distances.min())}
 
 
+def _show_pairs(
+    sheets: Sheets,
+    name: str,
+    slices: _Slices,
+    training: _Slices,
+    near: tuple[np.ndarray, np.ndarray],
+    maker: Synthesizer,
+) -> None:
+    """Draw slices above the training slices that are nearest to them."""
+    index, distances = near
+    low, high = maker.window
+    pairs = []
+    for number in shown_samples(distances):
+        two = np.stack([slices.values[number], training.values[index[number]]])
+        above, below = ((as_read(two) if maker.kind == CT else two) - low) / (high - low)
+        pairs.append((told_distance(distances[number]), above, below))
+    sheets.add_pairs(f"{name}; distances of slices averaged to {_THUMBNAIL} x {_THUMBNAIL} pixels", pairs)
+
+
 def _small(values: np.ndarray) -> np.ndarray:
     factor = values.shape[-1] // _THUMBNAIL
     return values.reshape(len(values), _THUMBNAIL, factor, _THUMBNAIL, factor).mean((2, 4))
-
-
-def _add_ratio(rows: list[dict]) -> None:
-    """The kernel distance over that of the training slices, where that is above zero."""
-    reference = next((row["kid"] for row in rows if row["method"] == TRAINING), 0.0)
-    for row in rows:
-        if reference > 0:
-            row["kid_ratio"] = row["kid"] / reference

@@ -70,17 +70,21 @@ class SliceGenerator(nn.Module):
 
 
 class ConvolutionalGenerator(SliceGenerator):
-    """Transposed convolutions with batch normalization from 4×4 up: DCGAN, A. Radford et al., ICLR 2016."""
+    """Convolutions with batch normalization from 4×4 up: DCGAN, A. Radford et al., ICLR 2016.
+
+    Each enlarges by repeated pixels and a convolution: transposed ones leave a checkered texture (A. Odena et al.,
+    Distill 2016).
+    """
 
     def __init__(self, size=(64,), width=(32,), latent=(128,), classes=(0,)) -> None:
         super().__init__(size, width, latent, classes)
-        channels = _channels(self.size, width[0])[::-1]
+        channels = [*_channels(self.size, width[0])[::-1], width[0]]
         layers = [nn.Unflatten(1, (self.latent, 1, 1)), nn.ConvTranspose2d(self.latent, channels[0], 4, bias=False)]
         for before, after in pairwise(channels):
             layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)]
-            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
+            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1, bias=False)]
         layers += [nn.BatchNorm2d(channels[-1]), nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(channels[-1], 1, 4, 2, 1), nn.Tanh())
+        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 3, padding=1), nn.Tanh())
         self.apply(_initialize)
 
 
@@ -109,43 +113,43 @@ class Judge(nn.Module):
         layers: pictures [n, 1, size, size] to features [n, features].
         features: how many.
         classes: 0 where there are none.
-        spectral: whether weights are normalized so that its answer cannot be steep (T. Miyato et al., ICLR 2018).
+        compares: whether it sees how much the pictures of a set differ, so that made ones have to differ as much as
+            real ones (T. Karras et al., ICLR 2018). Not for a critic whose answers are each picture's own.
     """
 
-    def __init__(self, layers: nn.Module, features: int, classes: int, spectral: bool) -> None:
+    def __init__(self, layers: nn.Module, features: int, classes: int, compares: bool) -> None:
         super().__init__()
-        self.layers, self.answer = layers, nn.Linear(features, 1)
+        self.compares = compares
+        self.layers, self.answer = layers, nn.Linear(features + compares, 1)
         self.embedding = nn.Embedding(classes, features) if classes else None
-        if spectral:
-            for module in self.modules():
-                if isinstance(module, (nn.Conv2d, nn.Linear, nn.Embedding)):
-                    nn.utils.parametrizations.spectral_norm(module)
 
-    def forward(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Logits, or a critic's values, [n]: higher is more real."""
+    def forward(self, pictures: torch.Tensor, labels: torch.Tensor, sets: int = 1) -> torch.Tensor:
+        """Logits, or a critic's values, [n]: higher is more real. ``pictures`` are so many sets of the same size."""
         found = self.layers(pictures)
-        values = self.answer(found)[:, 0]
+        spreads = [part.std(0, correction=0).mean().expand(len(part), 1) for part in found.chunk(sets)]
+        seen = torch.cat([found, torch.cat(spreads)], 1) if self.compares else found
+        values = self.answer(seen)[:, 0]
         return values if self.embedding is None else values + (found * self.embedding(labels)).sum(1)
 
 
-def convolutional_judge(size: int, width: int, classes: int, spectral: bool) -> Judge:
+def convolutional_judge(size: int, width: int, classes: int, compares: bool) -> Judge:
     """The generator's mirror image: strided convolutions down to 4×4. Without batch normalization, which a gradient
-    penalty does not allow; spectral normalization steadies it instead."""
+    penalty does not allow."""
     layers, before = [], 1
     channels = _channels(size, width)
     for after in channels:
         layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(_SLOPE, inplace=True)]
         before = after
-    return Judge(nn.Sequential(*layers, nn.Flatten()), before * 16, classes, spectral)
+    return Judge(nn.Sequential(*layers, nn.Flatten()), before * 16, classes, compares)
 
 
-def fully_connected_judge(size: int, classes: int, spectral: bool) -> Judge:
+def fully_connected_judge(size: int, classes: int, compares: bool) -> Judge:
     """The mirror image of the fully connected generator."""
     layers, before = [nn.Flatten()], size**2
     for neurons in _HIDDEN[::-1]:
         layers += [nn.Linear(before, neurons), nn.LeakyReLU(_SLOPE, inplace=True)]
         before = neurons
-    return Judge(nn.Sequential(*layers), before, classes, spectral)
+    return Judge(nn.Sequential(*layers), before, classes, compares)
 
 
 def _channels(size: int, width: int) -> list[int]:
@@ -155,7 +159,7 @@ def _channels(size: int, width: int) -> list[int]:
 
 def _initialize(module: nn.Module) -> None:
     """The small weights of DCGAN."""
-    if isinstance(module, nn.ConvTranspose2d):
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)

@@ -1,17 +1,17 @@
 """From CTs to the slices that networks learn from: upright, around the body, without table, trimmed at both ends."""
 
+import math
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 from torch.utils.data import Dataset
 
 from ..datasets.cases import ROLES, Case
 from ..datasets.inspection import Findings, inspect
-from ..datasets.layouts import FILE_ENDINGS, stem
+from ..datasets.layouts import stem, volume_file
 from ..datasets.preparation import PreparedData, prepare_data
 from ..datasets.prepared_cache import Making, case_files
 from ..errors import UserError
@@ -63,7 +63,7 @@ def axial_slices(volume: Volume, settings: SlicesSettings) -> Volume:
         UserError: there is no body, or too few slices.
     """
     body, center = find_body(volume)
-    low, high = _extent(volume, body)
+    low, high = lung_extent(volume, body)
     cut = settings.trim * (high - low)
     low, high = low + cut, high - cut
     spacing, between = settings.spacing
@@ -74,6 +74,18 @@ def axial_slices(volume: Volume, settings: SlicesSettings) -> Volume:
     grid = Grid.centered((count, settings.size, settings.size), (spacing, spacing, between), middle)
     sampled = resample_parallel(without_table(volume, body), grid)
     return Volume(sampled.array.round().astype(np.int16), grid)
+
+
+def lung_extent(volume: Volume, body: Volume) -> tuple[float, float]:
+    """Lowest and highest S (mm) of the lungs, or of the body where there are none."""
+    inside = body.array > 0
+    air = masks.opened(inside & (resample_parallel(volume, body.grid).array < _LUNG_HU), (2, 2, 2))
+    lungs = _large_parts(air)
+    shown = lungs if np.count_nonzero(lungs) > 0.02 * np.count_nonzero(inside) else inside
+    # Its outermost half percent at each end may be anything.
+    heights = shown.reshape(len(shown), -1).sum(axis=1).cumsum() / shown.sum()
+    low, high = np.searchsorted(heights, [0.005, 0.995])
+    return tuple(float(body.grid.to_ras([0, 0, int(k)])[2]) for k in (low, high))
 
 
 def classes_of(slices: Grid, labels: Volume) -> np.ndarray:
@@ -132,25 +144,10 @@ def _files(settings: SlicesSettings, case: Case) -> list[Path]:
 def _label_file(settings: SlicesSettings, case: Case) -> Path | None:
     if not settings.classes or case.path.is_dir():
         return None
-    names = (case.path.with_name(f"{stem(case.path)}_{settings.classes.strip()}{ending}") for ending in FILE_ENDINGS)
-    return next((path for path in names if path.is_file()), None)
-
-
-def _extent(volume: Volume, body: Volume) -> tuple[float, float]:
-    """Lowest and highest S (mm) of the lungs, or of the body where there are none."""
-    inside = body.array > 0
-    air = masks.opened(inside & (resample_parallel(volume, body.grid).array < _LUNG_HU), (2, 2, 2))
-    lungs = _large_parts(air)
-    shown = lungs if np.count_nonzero(lungs) > 0.02 * np.count_nonzero(inside) else inside
-    # Its outermost half percent at each end may be anything.
-    heights = shown.reshape(len(shown), -1).sum(axis=1).cumsum() / shown.sum()
-    low, high = np.searchsorted(heights, [0.005, 0.995])
-    return tuple(float(body.grid.to_ras([0, 0, int(k)])[2]) for k in (low, high))
+    return volume_file(case.path.parent, f"{stem(case.path)}_{settings.classes.strip()}")
 
 
 def _large_parts(air: np.ndarray) -> np.ndarray:
     """Both lungs, connected or not, without the gas of the bowel."""
-    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(air.astype(np.uint8)))
-    numbered = sitk.GetArrayFromImage(sitk.RelabelComponent(parts))  # the largest first
-    sizes = np.bincount(numbered.ravel())[1:]
-    return (numbered > 0) & (numbered <= np.count_nonzero(sizes >= _LUNG_SHARE * sizes[:1].sum()))
+    largest = np.count_nonzero(masks.largest_part(air))
+    return masks.without_small(air, math.ceil(_LUNG_SHARE * largest))

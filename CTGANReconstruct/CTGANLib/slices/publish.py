@@ -11,7 +11,7 @@ from .network import SliceGenerator
 from .settings import CT, SlicesSettings
 
 _METHODS = {
-    "dcgan": "DCGAN (Radford et al., ICLR 2016) with a discriminator under spectral normalization",
+    "dcgan": "DCGAN (Radford et al., ICLR 2016) with a gradient penalty on real slices",
     "wgan": "WGAN with clipped weights (Arjovsky et al., ICML 2017)",
     "wgan-gp": "WGAN with a gradient penalty (Gulrajani et al., NeurIPS 2017)",
     "fully-connected": "fully connected GAN (Goodfellow et al., NeurIPS 2014)",
@@ -98,12 +98,14 @@ def _card(metadata: dict, settings: SlicesSettings, trained_on: list[Case]) -> s
 ## Scores
 
 Against the slices of test patients, none of whom trained the model; the training slices against the same test slices
-say what can be hoped for. `kid` and `mmd` (± half the 95 % bootstrap interval) by the standardized features of a
-network that never learned ({RandomFeatures.name}; `evaluation/features.py`): lower is better. `precision` and
-`density`: how many look real; `recall` and `coverage`: how much of the real variety is there. `ms_ssim` of pairs: lower
-is more varied. `hu_distance`: HU by which voxels would have to change to be distributed as the real ones. `nearest_hu`:
-median difference from the nearest training slice (for training slices: of another patient); near 0 it would say that
-slices were learned by heart.
+say what can be hoped for. `kid` and `mmd` (± half the 95 % bootstrap interval over patients) and `fid` by the
+standardized features of a network that never learned ({RandomFeatures.name}; `evaluation/features.py`): lower is
+better; `kid_ratio` to that of the training slices, both with the same draws of test patients. `precision` and
+`density`: how many look real; `recall` and `coverage`: how much of the real variety is there (neighborhoods reach to
+the fifth nearest slice of other patients). `ms_ssim` of pairs: lower is more varied. `hu_distance`: HU by which voxels
+would have to change to be distributed as the real ones. `nearest_hu`: median difference from the nearest training slice
+(for training slices: of another patient; `held_out_nearest_hu`: of the test slices); far below that of the test slices
+it would say that slices were learned by heart.
 
 {scores}
 

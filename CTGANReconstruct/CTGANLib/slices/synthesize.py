@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..errors import UserError
+from ..events import Progress, silent
 from ..imaging.attenuation import HU_MIN
 from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
@@ -61,6 +62,7 @@ class Synthesizer:
         size: tuple[int, int, int] | None = None,
         class_name: str = "",
         start_scale: int | None = None,
+        progress: Progress = silent,
     ) -> Iterator[Volume]:
         """One stack of ``count`` slices, the first of which stay the same where more are asked for.
 
@@ -69,12 +71,13 @@ class Synthesizer:
             seed: the same seed gives the same slices on the same device.
             size, start_scale: of other models; not to be given.
             class_name: one of ``class_names``; by default they take turns.
+            progress: called as slices are made.
 
         Raises:
             UserError: a value makes no sense for this model.
         """
         if size is not None or start_scale is not None:
-            what = "another size" if size is not None else "a scale to start from"
+            what = "other size" if size is not None else "scale to start from"
             raise UserError(f"A model of slices knows no {what}.", "Leave it out, or choose a pyramid.")
         most = min(_MOST, _MOST_PIXELS // self.network.size**2)
         if not 1 <= count <= most:
@@ -82,15 +85,24 @@ class Synthesizer:
         if not 0 <= seed <= _LARGEST_SEED:
             raise UserError(f"The seed cannot be {seed}.", f"Choose a whole number from 0 to {_LARGEST_SEED}.")
         labels = self._labels(count, class_name)
-        values = self.pictures([seed * _MOST + number for number in range(count)], labels)
+        values = self.pictures([seed * _MOST + number for number in range(count)], labels, progress)
         yield self.stack(values)
 
-    def pictures(self, seeds: Sequence[int], labels: Sequence[int] | None = None) -> np.ndarray:
+    def warnings(
+        self, count: int, size: tuple[int, int, int] | None = None, start_scale: int | None = None
+    ) -> list[str]:
+        """What to know of such :meth:`volumes`, a sentence each."""
+        return ["The slices of the stack do not belong together."] if count > 1 else []
+
+    def pictures(
+        self, seeds: Sequence[int], labels: Sequence[int] | None = None, progress: Progress = silent
+    ) -> np.ndarray:
         """A picture for each seed, float32 [n, size, size] in HU (or shares of brightness).
 
         Args:
             seeds: of the noise.
             labels: number of the class of each.
+            progress: called after each batch.
         """
         kinds = torch.tensor(list(labels) if labels is not None else [0] * len(seeds), device=self.device)
         network = self.network.eval()
@@ -100,6 +112,8 @@ class Synthesizer:
                 noise = network.noise(list(seeds[start : start + _AT_A_TIME])).to(self.device)
                 picture = network.unscaled(network(noise, kinds[start : start + _AT_A_TIME]))
                 made.append(picture[:, 0].float().cpu())
+                done = min(start + _AT_A_TIME, len(seeds))
+                progress(done / len(seeds), f"Picture {done} of {len(seeds)}")
         return torch.cat(made).numpy()
 
     def stack(self, pictures: np.ndarray) -> Volume:
