@@ -6,10 +6,12 @@ import pytest
 import phantoms
 from CTGANLib.errors import UserError
 from CTGANLib.imaging.volumes import Volume
+from CTGANLib.rendering import fusion
 from CTGANLib.rendering.fusion import fuse, fuse_by_certainty
 
 
-def test_fusion_keeps_what_each_volume_shows():
+def test_fusion_keeps_what_each_volume_shows(monkeypatch):
+    monkeypatch.setattr(fusion, "_STEPS", 40)
     grid = phantoms.Grid.centered((24, 24, 24), 2.0)
     first, second = np.zeros((24, 24, 24), np.float32), np.zeros((24, 24, 24), np.float32)
     first[4:8, 4:8, 4:8], second[16:20, 15:21, 16:20] = 800, 600

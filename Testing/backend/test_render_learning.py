@@ -12,24 +12,26 @@ import torch
 import phantoms
 from CTGANLib.__main__ import main
 from CTGANLib.errors import UserError
-from CTGANLib.imaging.volumes import Volume, write_volume
+from CTGANLib.imaging.volumes import Volume, read_volume, write_volume
 from CTGANLib.models.bundle import open_bundle
 from CTGANLib.rendering import pictures
-from CTGANLib.rendering.camera import View
+from CTGANLib.rendering.atlas import Atlas
+from CTGANLib.rendering.camera import Camera, View
+from CTGANLib.rendering.coarse import CoarseVolume
 from CTGANLib.rendering.conditions import Conditions
-from CTGANLib.rendering.evaluate import RAYCAST_ALONE
+from CTGANLib.rendering.evaluate import QUARTER, RAYCAST_ALONE
 from CTGANLib.rendering.explorer import explore, grid_places, lay_out
 from CTGANLib.rendering.kit import KIT
 from CTGANLib.rendering.network import CastGenerator, Discriminator, OpacityGenerator
 from CTGANLib.rendering.pictures import Pictures, read_coarse
 from CTGANLib.rendering.preparation import prepare_pictures, render_cases, volume_cases
 from CTGANLib.rendering.presets import preset
-from CTGANLib.rendering.raycast import CoarseVolume
+from CTGANLib.rendering.raycast import Tables, cast
 from CTGANLib.rendering.recipe import OPACITY, RAYCAST, RenderingRecipe, RenderingSettings
 from CTGANLib.rendering.render import NeuralRenderer
 from CTGANLib.rendering.sensitivity import on_axis, on_picture
 from CTGANLib.rendering.shots import random_shots, read_shots
-from CTGANLib.rendering.tasks import Studio
+from CTGANLib.rendering.tasks import Request, Studio
 from CTGANLib.training.loop import Training
 from CTGANLib.training.runs import Run
 
@@ -101,7 +103,7 @@ def test_pictures_are_whole_and_what_they_say(rendered):
     data = Pictures(files(rendered))
     assert len(data) == 2 * COUNT
     picture = data[COUNT]
-    assert picture.rgba.shape == (64, 64, 4) and picture.cast.shape == (5, 32, 32)
+    assert picture.rgba.shape == (64, 64, 4) and picture.cast.shape == (5, 64, 64)
     assert picture.opacity.shape == (16, 16) and picture.depth.shape == (32, 32)
     opaque = np.array([one.rgba[..., 3].mean() / 255 for one in (data[n] for n in range(8))])
     low = np.array([one.opacity.mean() / 255 for one in (data[n] for n in range(8))])
@@ -137,7 +139,8 @@ def test_rendering_goes_on_where_it_was_stopped(volumes, tmp_path, monkeypatch):
 @pytest.mark.parametrize("source, adversarial", [(RAYCAST, "lsgan"), (OPACITY, "bce")])
 def test_training_gets_nearer_to_the_truth(rendered, tmp_path, source, adversarial):
     settings = RenderingSettings(
-        source=source, adversarial=adversarial, steps=12, batch_size=2, crop=32, validations=2, adversarial_from=0.5
+        source=source, adversarial=adversarial, steps=12, batch_size=2, crop=32, learning_rate=4e-3, validations=2,
+        adversarial_from=0.5, patients=1,
     )
     recipe, data = RenderingRecipe(settings, Pictures(files(rendered)), "cpu"), Pictures(files(rendered)[:1])
     network = recipe.players["generator"].network
@@ -159,18 +162,36 @@ def test_generators_start_as_their_passes():
     shots = random_shots(2, 0, "x")
     conditions = Conditions.of([shot.view for shot in shots], [shot.functions for shot in shots])
     passes = torch.rand(2, 5, 16, 16)
-    made = CastGenerator()(passes, conditions)
-    expected = torch.nn.functional.interpolate(passes[:, :4], scale_factor=2, mode="bilinear")
-    torch.testing.assert_close(made, expected)
-    network = OpacityGenerator((8, 8, 8))
-    made = network(torch.ones(2, 1, 16, 16), conditions)
+    torch.testing.assert_close(CastGenerator()(passes, conditions), passes[:, :4])
+    network = OpacityGenerator((2,), (8, 8, 8))
+    one = torch.tensor([0.2, 0.5, 0.7])[:, None, None].expand(3, 16, 16)
+    # The first patient looks like the pass, the second one is not seen at all.
+    first = torch.cat([one, torch.ones(2, 16, 16)])
+    seen = torch.cat([torch.ones(1, 16, 16), first, torch.zeros_like(first)]).repeat(2, 1, 1, 1)
+    made = network(seen, conditions)
     assert made.shape == (2, 4, 64, 64) and (made[:, 3] - 1).abs().max() < 0.1
     # A color function of one color leaves no choice, whatever the volume.
-    one = conditions.color * 0 + torch.tensor([0.2, 0.5, 0.7])[None, :, None]
+    color = conditions.color * 0 + one[:, :1, 0]
     unlit = conditions.light * torch.tensor([0.0, 1, 1, 1, 1])
-    made = network(torch.ones(2, 1, 16, 16), Conditions(conditions.view, conditions.opacity, one, one, unlit))
-    torch.testing.assert_close(made[0, :3, 32, 32], torch.tensor([0.2, 0.5, 0.7]) * made[0, 3, 32, 32])
+    made = network(seen, Conditions(conditions.view, conditions.opacity, color, color, unlit))
+    torch.testing.assert_close(made[0, :3, 32, 32], one[:, 0, 0] * made[0, 3, 32, 32], atol=0.05, rtol=0)
     assert Discriminator()(made, conditions).shape == (2, 1, 8, 8)
+
+
+def test_an_atlas_is_brought_to_an_opacity_pass():
+    volume = chest()
+    atlas, view = Atlas(2), View(80, 30, 0, 1.2)
+    atlas.fill([CoarseVolume.of(volume), CoarseVolume.of(chest(directions="upright"))])
+    again = Atlas(2)
+    again.load_state_dict(atlas.state_dict())
+    camera = view.camera(volume.grid)
+    aside = Camera(tuple(np.add(camera.position, 20)), tuple(np.add(camera.focal_point, 20)), camera.view_up, 24.0)
+    wanted = cast(CoarseVolume.of(volume), aside, Tables.of(MUSCLE), 32)
+    seen = again.seen(wanted[3], view, MUSCLE)
+    assert seen.shape == (2, 5, 32, 32)
+    as_they_are = cast(again._patients()[0], camera, Tables.of(MUSCLE), 32)
+    error, before = ((picture[:4] - wanted[:4]).abs().mean() for picture in (seen[0], as_they_are))
+    assert error < 0.3 * before
 
 
 def test_the_networks_are_small():
@@ -186,6 +207,20 @@ def test_evaluation_has_the_ray_caster_beside(model, rendered):
     assert ours["rmse"] == pytest.approx(alone["rmse"], abs=0.03) and ours["seconds"] > 0
     assert {"rmse", "relative_l2", "ssim", "ms_ssim", "psnr", "emd"} < set(ours)
     assert "0003" not in (model.folder / "docs" / "README.md").read_text()
+
+
+def test_a_model_that_sees_an_opacity_pass_is_published_with_its_atlas(rendered, tmp_path):
+    network = OpacityGenerator((2,), (4, 4, 8))
+    network.atlas.fill([read_coarse(path) for path in files(rendered)])
+    settings = RenderingSettings(source=OPACITY)
+    cases = prepare_pictures(settings, rendered, rendered).cases
+    made = KIT.publish(tmp_path / "Opacity", network, settings, cases, [], 0.1, "cpu")
+    predictors = {"it": NeuralRenderer(network), "again": NeuralRenderer.from_model(open_bundle(made.folder))}
+    rows = KIT.evaluate(predictors, {"b": files(rendered)[1]}, [])
+    assert [row["method"] for row in rows] == [RAYCAST_ALONE, QUARTER, "it", "again"] * COUNT
+    assert [row["rmse"] for row in rows if row["method"] == "it"] == pytest.approx(
+        [row["rmse"] for row in rows if row["method"] == "again"], abs=1e-4
+    )
 
 
 def test_folders_of_cts_are_rendered_when_they_train(volumes, tmp_path):
@@ -278,19 +313,53 @@ def test_the_command_makes_pictures_and_all_around_them(model, volumes, tmp_path
     assert "3 x 3 pixels" in capsys.readouterr().err
 
 
-def test_a_panel_gets_pictures_on_request(model, tmp_path):
-    volume, said = chest(), []
+def test_a_panel_gets_pictures_on_request(model, tmp_path, capsys):
+    volume = chest()
     studio = Studio(volume, NeuralRenderer.from_model(model))
     camera = View(85, 30).camera(volume.grid)
     told = {name: list(getattr(camera, name)) for name in ("position", "focal_point", "view_up")}
     good = {"out": str(tmp_path / "a.png"), "transfer": "CT-Bone", "camera": told, "size": 64}
     asked = [good, {**good, "out": str(tmp_path / "b.png"), "view": [85, 30, 0, 1], "camera": None}]
-    lines = io.StringIO("\n".join([*map(json.dumps, asked), "nonsense", json.dumps({**good, "transfer": "x"})]))
-    assert studio.serve(lines, said.append) == 2
-    assert [event["event"] for event in said] == ["picture", "picture", "refused", "refused"]
+    wrong = [{**good, "transfer": "x"}, {**good, "background": [0, 1, 2]}, {**good, "region": "all"}]
+    lines = io.StringIO("\n".join([*map(json.dumps, asked), "nonsense", *map(json.dumps, wrong)]))
+    assert studio.serve(lines) == 2
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    answers = [event for event in said if event["event"] != "progress"]
+    assert [event["event"] for event in answers] == ["result", "result", "error", "error", "error", "error"]
     first, second = (sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / f"{name}.png"))) for name in "ab")
     np.testing.assert_array_equal(first, second)
-    assert "volume property" in said[-1]["message"]
+    assert answers[1]["camera"]["position"] == pytest.approx(told["position"])
+    for event, message in zip(answers[2:], ("not JSON", "volume property x", "no color", "no sense"), strict=True):
+        assert message in event["message"]
+
+
+def test_a_background_of_two_colors_is_the_first_one_below(model, tmp_path):
+    volume = chest()
+    studio = Studio(volume, NeuralRenderer.from_model(model))
+    asked = {name: str(tmp_path / f"{name}.png") for name in ("out", "truth")}
+    asked |= {"transfer": "CT-Bone", "size": 64, "background": [1, 0, 0, 0, 0, 1]}
+    studio.answer(Request.of(asked, volume))
+    for name in ("out", "truth"):
+        corner = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / f"{name}.png")))[:, 0].astype(int)
+        np.testing.assert_allclose(corner[[0, -1]], [[2, 0, 253], [253, 0, 2]], atol=2)
+
+
+def test_the_command_fuses_without_a_model(volumes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path))
+    both = [str(volumes / f"{name}.nii.gz") for name in "ab"]
+    assert main(["render", *both, "--fused", str(tmp_path / "f.nrrd"), "--fusion", "average"]) == 0
+    assert sitk.ReadImage(str(tmp_path / "f.nrrd")).GetSize() == sitk.ReadImage(both[0]).GetSize()
+    brighter = read_volume(both[0])
+    paths = [str(tmp_path / f"{name}.nrrd") for name in ("brighter", "sure", "unsure", "certain")]
+    arrays = brighter.array + 100, np.ones(brighter.grid.shape), np.full(brighter.grid.shape, 300.0)
+    for path, array in zip(paths, arrays, strict=False):
+        write_volume(Volume(array.astype(np.float32), brighter.grid), path)
+    told = ["--deviations", paths[2], paths[1], "--fused", paths[3]]
+    assert main(["render", both[0], paths[0], *told]) == 0
+    certain = sitk.GetArrayFromImage(sitk.ReadImage(paths[3]))
+    np.testing.assert_allclose(certain, brighter.array + 100, atol=1)
+    assert main(["render", both[0], "--fused", str(tmp_path / "g.nrrd")]) == 1
+    assert "only one volume" in capsys.readouterr().err
 
 
 def test_the_data_set_command(volumes, tmp_path, capsys):

@@ -9,15 +9,17 @@ from torch.nn import functional as F
 
 from ..evaluation.scores import Show
 from ..events import Progress, silent
+from .coarse import CoarseVolume
 from .colors import over
 from .metrics import picture_scores
 from .pictures import Picture, Pictures, read_coarse
-from .raycast import CoarseVolume
-from .recipe import RAYCAST, passes_of
+from .recipe import OPACITY, RAYCAST
 from .render import NeuralRenderer
 
 RAYCAST_ALONE = "ray-caster alone"
-"""The baseline: what the ray-caster sees at half the size, enlarged."""
+"""The baseline: what the network starts from."""
+QUARTER = "truth at a quarter, enlarged"
+"""Beside networks that are given an opacity pass of that size: what is known if the colors are given too."""
 
 
 def evaluate(
@@ -37,8 +39,9 @@ def evaluate(
         show: is not called; see ``sheets`` for pictures.
 
     Returns:
-        A row for each picture and method (the models' names, ``ray-caster alone``): the scores of ``picture_scores``,
-        and ``seconds`` of a frame, ray-caster and network; of a model that sees an opacity pass without the pass.
+        A row for each picture and method (the models' names, ``RAYCAST_ALONE``, and ``QUARTER`` where a model sees an
+        opacity pass): the scores of ``picture_scores``, and ``seconds`` of a frame, ray-caster and network; of a model
+        that sees an opacity pass without the pass.
     """
     rows = []
     for number, (name, path) in enumerate(cases.items()):
@@ -47,7 +50,9 @@ def evaluate(
         for place in range(len(pictures)):
             picture = pictures[place]
             true = over(picture.rgba / 255, picture.shot.background)
-            found = {RAYCAST_ALONE: (enlarged(picture), 0.0)}
+            found = {RAYCAST_ALONE: (cast_alone(picture), 0.0)}
+            if any(predictor.source == OPACITY for predictor in predictors.values()):
+                found[QUARTER] = (quarter(picture), 0.0)
             for method, predictor in predictors.items():
                 if predictor.source == RAYCAST and coarse is None:
                     coarse = read_coarse(path, predictor.device)
@@ -58,10 +63,15 @@ def evaluate(
     return rows
 
 
-def enlarged(picture: Picture) -> np.ndarray:
-    """The ray-caster's colors and opacity at the size of the picture, [rows, columns, 4]."""
-    seen = torch.from_numpy(picture.cast[None, :4].astype(np.float32))
-    large = F.interpolate(seen, size=picture.rgba.shape[:2], mode="bilinear", align_corners=False)
+def cast_alone(picture: Picture) -> np.ndarray:
+    """The ray-caster's colors and opacity, [rows, columns, 4]."""
+    return picture.cast[:4].astype(np.float32).transpose(1, 2, 0)
+
+
+def quarter(picture: Picture) -> np.ndarray:
+    """Means of 4 by 4 pixels of the true picture, enlarged again, [rows, columns, 4]."""
+    true = torch.from_numpy(picture.rgba.astype(np.float32) / 255).permute(2, 0, 1)[None]
+    large = F.interpolate(F.avg_pool2d(true, 4), scale_factor=4, mode="bilinear")
     return large[0].permute(1, 2, 0).numpy()
 
 
@@ -77,5 +87,5 @@ def made(predictor: NeuralRenderer, picture: Picture, coarse: CoarseVolume | Non
     if predictor.source == RAYCAST:
         result = predictor.render(coarse, shot.view.camera(coarse.whole), shot.functions, len(picture.rgba))
         return result.rgba, result.seconds
-    rgba = predictor.from_passes(passes_of(picture, predictor.source), shot.view, shot.functions)
+    rgba = predictor.from_opacity(picture.opacity, shot.view, shot.functions)
     return rgba, time.perf_counter() - start

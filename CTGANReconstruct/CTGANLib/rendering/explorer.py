@@ -6,11 +6,13 @@ import numpy as np
 import torch
 
 from ..errors import UserError
+from ..events import Progress, silent
 from .camera import Camera
+from .coarse import CoarseVolume
 from .colors import BACKGROUND, as_bytes, over
 from .functions import TransferFunctions
 from .random_functions import random_functions
-from .raycast import CoarseVolume, Tables, cast
+from .raycast import Tables, cast
 from .render import NeuralRenderer
 
 LAYOUTS = ("pca", "tsne")
@@ -41,6 +43,7 @@ def explore(
     count: int = 64,
     layout: str = "pca",
     seed: int = 0,
+    progress: Progress = silent,
 ) -> Exploration:
     """Draw transfer functions under which the volume shows something, and lay them out by their latent numbers.
 
@@ -50,6 +53,7 @@ def explore(
         count: of functions, 2 to 500.
         layout: ``pca`` (the two main directions) or ``tsne`` (neighbors stay neighbors).
         seed: of the functions.
+        progress: is told of each one that is found.
 
     Raises:
         UserError: there is no such layout, or the count is too small or too large.
@@ -66,6 +70,7 @@ def explore(
         if rgba[..., 3].mean() > _SEEN:
             functions.append(drawn)
             thumbnails.append(as_bytes(over(rgba, BACKGROUND)))
+            progress(len(functions) / count, f"Transfer function {len(functions)} of {count}")
         if len(functions) == count:
             break
     if len(functions) < 2:

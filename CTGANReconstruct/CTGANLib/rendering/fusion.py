@@ -16,7 +16,7 @@ from ..imaging.volumes import Volume
 METHODS = ("average", "pyramid", "learned")
 
 _LEVELS = 4
-_STEPS, _PATCH, _BATCH, _RATE = 60, 20, 2, 5e-3
+_STEPS, _PATCH, _BATCH, _RATE = 150, 24, 2, 5e-3
 _SCALE = 500.0  # HU
 
 

@@ -1,7 +1,7 @@
 """What this room offers to training, evaluation, search and publication."""
 
 from ..training.kit import Kit
-from .evaluate import evaluate
+from .evaluate import RAYCAST_ALONE, evaluate
 from .pictures import Pictures
 from .preparation import prepare_pictures
 from .publish import publish
@@ -17,6 +17,7 @@ KIT = Kit(
     evaluate=evaluate,
     publish=publish,
     score="psnr",
+    baselines=(RAYCAST_ALONE,),
     search={"learning_rate": (2e-4, 4e-3), "adversarial_weight": (1e-3, 3e-2)},
     prepare=prepare_pictures,
     volumes=Pictures,

@@ -22,7 +22,17 @@ _ENOUGH, _SHORTER = 1e-9, 1e-12
 
 
 def picture_scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """``rmse``, ``relative_l2``, ``ssim``, ``ms_ssim``, ``psnr`` (dB, peak 1) and ``emd``."""
+    """How near a picture comes to the true one.
+
+    Args:
+        predicted, true: RGB within 0 and 1, [rows, columns, 3].
+
+    Returns:
+        ``rmse``, the root of the mean squared difference over pixels and channels; ``relative_l2``, the norm of the
+        difference over that of the true picture; ``ssim`` of the gray values, whose data range is 1 (Wang et al., IEEE
+        TIP 2004, Gaussian window of 11 pixels); ``ms_ssim``, the same over several scales (Wang et al., Asilomar 2003);
+        ``psnr`` in dB with the peak 1; and ``emd``, see :func:`emd`.
+    """
     error = float(np.mean((predicted - true) ** 2))
     gray, true_gray = (torch.from_numpy((image @ _GRAY)[None, None]).float() for image in (predicted, true))
     return {
@@ -36,7 +46,7 @@ def picture_scores(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
 
 
 def emd(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Earth mover's distance between the color histograms, 8×12×12 bins of CIELAB.
+    """Earth mover's distance between the color histograms, 8×12×12 bins of CIELAB (Rubner et al., IJCV 2000).
 
     The ground distance is that between the bins' indices, over the largest there is; each histogram has the mass 1.
     """

@@ -2,8 +2,8 @@
 
 Each volume has a folder: its shots (see ``shots``), ``pictures.json``, the coarse volume ``coarse.npz``, and shards of
 16 pictures, folders of arrays: ``rgba`` (uint8 [n, size, size, 4], color times opacity), ``opacity`` (uint8, a quarter
-of the size, VTK's opacity pass), ``depth`` (uint8, half the size, VTK's depth pass), ``cast`` (float16 [n, 5, half,
-half], what the ray-caster sees).
+of the size, VTK's opacity pass), ``depth`` (uint8, half the size, VTK's depth pass), ``cast`` (float16 [n, 5, size,
+size], what the ray-caster sees).
 """
 
 import hashlib
@@ -23,7 +23,8 @@ from ..events import Progress, silent
 from ..files import staged
 from ..imaging.geometry import Grid
 from ..imaging.volumes import check_hu, read_any_volume
-from .raycast import CoarseVolume, Tables, cast
+from .coarse import CoarseVolume
+from .raycast import Tables, cast
 from .shots import FILES as SHOT_FILES
 from .shots import Shot, read_shots, write_shots
 
@@ -31,7 +32,7 @@ INFO = "pictures.json"
 SIZES = (256, 512)
 """Pixels of a side of pictures to learn from."""
 
-_VERSION = 1
+_VERSION = 2
 _SHARD = 16
 _ARRAYS = ("rgba", "opacity", "depth", "cast")
 
@@ -41,10 +42,12 @@ class Picture:
     """One picture with all that is known of it; see the module's arrays.
 
     Attributes:
+        volume: the name of what is shown.
         shot: what it shows.
         rgba, opacity, depth, cast: its arrays.
     """
 
+    volume: str
     shot: Shot
     rgba: np.ndarray
     opacity: np.ndarray
@@ -166,6 +169,7 @@ class Pictures(Dataset):
         infos = [read_info(file) for file in self.files]
         if len({info["size"] for info in infos}) > 1:
             raise UserError("The pictures are of several sizes.", "Render all of them at one size.")
+        self._names = [info["name"] for info in infos]
         self._places = [(n, place) for n, info in enumerate(infos) for place in range(info["count"])]
 
     def __len__(self) -> int:
@@ -175,7 +179,8 @@ class Pictures(Dataset):
         volume, place = self._places[index]
         folder = self.files[volume].parent
         arrays = _arrays(_shard(folder, place // _SHARD))
-        return Picture(_shots(folder)[place], *(np.array(arrays[name][place % _SHARD]) for name in _ARRAYS))
+        picked = (np.array(arrays[name][place % _SHARD]) for name in _ARRAYS)
+        return Picture(self._names[volume], _shots(folder)[place], *picked)
 
 
 def _rendered(renderer, coarse: CoarseVolume, grid: Grid, shots: list[Shot], size: int) -> dict[str, np.ndarray]:
@@ -187,7 +192,7 @@ def _rendered(renderer, coarse: CoarseVolume, grid: Grid, shots: list[Shot], siz
         depth = renderer.depth(camera, shot.functions, size // 2)
         pictures["depth"].append((depth * 255).round().astype(np.uint8))
         with torch.inference_mode():
-            seen = cast(coarse, camera, Tables.of(shot.functions), size // 2)
+            seen = cast(coarse, camera, Tables.of(shot.functions), size)
         pictures["cast"].append(seen.numpy().astype(np.float16))
     return {name: np.stack(arrays) for name, arrays in pictures.items()}
 

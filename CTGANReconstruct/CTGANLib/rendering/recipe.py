@@ -2,11 +2,11 @@
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from monai.losses import PatchAdversarialLoss
+from monai.losses import PatchAdversarialLoss, SSIMLoss
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -15,10 +15,12 @@ from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
 from ..training.players import Player
 from ..training.settings import TrainingSettings
+from .camera import View
 from .colors import as_bytes, over
 from .conditions import Conditions
 from .network import CastGenerator, Discriminator, OpacityGenerator
-from .pictures import SIZES, Picture
+from .pictures import SIZES, Picture, read_coarse, read_info
+from .raycast import CHANNELS
 
 RAYCAST, OPACITY = "raycast", "opacity"
 GENERATORS = {RAYCAST: CastGenerator, OPACITY: OpacityGenerator}
@@ -36,9 +38,11 @@ class RenderingSettings(TrainingSettings):
     Attributes:
         source: how the network sees the volume: ``raycast``, by the ray-caster, or ``opacity``, by VTK's own opacity
             pass at a quarter of the size.
+        patients: of the volumes that the network knows, where it sees an opacity pass.
         pictures: rendered of each CT, where the data are CTs.
         size: of these pictures, pixels of a side, 256 or 512.
         crop: pixels of a side of the parts that a step sees; 0 takes whole pictures.
+        similarity_weight: of 1 − SSIM beside the L1 loss.
         adversarial: ``lsgan`` or ``bce``.
         adversarial_weight: of the adversarial loss beside the L1 loss.
         adversarial_from: share of the steps after which the discriminator takes part.
@@ -48,17 +52,21 @@ class RenderingSettings(TrainingSettings):
     batch_size: int = 4
     learning_rate: float = 1e-3
     source: str = RAYCAST
+    patients: int = 6
     pictures: int = 40
     size: int = 256
     crop: int = 128
+    similarity_weight: float = 0.1
     adversarial: str = "lsgan"
     adversarial_weight: float = 1 / 150
     adversarial_from: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check("patients", 1)
         self.check("pictures", 1)
         self.check("crop", 0)
+        self.check("similarity_weight", 0)
         self.check("adversarial_weight", 0)
         self.check("adversarial_from", 0, 1)
         for name, choices in (("source", GENERATORS), ("adversarial", LOSSES), ("size", SIZES)):
@@ -89,7 +97,7 @@ class RenderingRecipe:
     def __init__(self, settings: RenderingSettings, data: Dataset, device: str) -> None:
         self.settings, self.device = settings, torch.device(device)
         torch.manual_seed(settings.seed)
-        generator = GENERATORS[settings.source]().to(self.device, memory_format=torch.channels_last)
+        generator = self._generator(data).to(self.device, memory_format=torch.channels_last)
         judge = Discriminator().to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(generator).requires_grad_(False)
         self.players = {
@@ -99,24 +107,30 @@ class RenderingRecipe:
             ),
         }
         self._adversarial_loss = PatchAdversarialLoss(criterion=LOSSES[settings.adversarial])
+        self._similarity_loss = SSIMLoss(spatial_dims=2, data_range=1.0)
+        self._passes: dict[tuple[str, View], torch.Tensor] = {}
 
     def examples(self, items: list[Picture], seeds: list[int]) -> _Batch:
-        """Parts of pictures, before random backgrounds."""
-        passes, truths, backgrounds = [], [], []
+        """Parts of pictures, before random backgrounds, with the channels of their colors in a random order."""
+        passes, truths, backgrounds, functions = [], [], [], []
         for picture, seed in zip(items, seeds, strict=True):
             random = np.random.default_rng(seed)
-            seen, truth = passes_of(picture, self.settings.source), _truth(picture)
-            seen, truth = self._cropped(seen, truth, random)
+            order = random.permutation(3)
+            seen, truth = self._cropped(self._passes_of(picture), _truth(picture), random)
+            colored = seen[len(seen) % len(CHANNELS) :].unflatten(0, (-1, len(CHANNELS)))
+            colored[:, :3] = colored[:, order]
             passes.append(seen)
-            truths.append(truth)
+            truths.append(truth[[*order, 3]])
             backgrounds.append(torch.from_numpy(random.random(3, np.float32)))
-        conditions = Conditions.of([p.shot.view for p in items], [p.shot.functions for p in items])
+            color = picture.shot.functions.color[:, [0, *(1 + order)]]
+            functions.append(replace(picture.shot.functions, color=color))
+        conditions = Conditions.of([p.shot.view for p in items], functions)
         tensors = (torch.stack(each).to(self.device) for each in (passes, truths, backgrounds))
         seen, truth, background = tensors
         return _Batch(seen, conditions.to(self.device), truth, background[..., None, None])
 
     def losses(self, player: str, network: nn.Module, batch: _Batch, number: int) -> dict[str, torch.Tensor]:
-        """Of the generator: L1 over a background and of the opacity, and, later on, adversarial."""
+        """Of the generator: L1 and similarity over a background, L1 of the opacity, and, later on, adversarial."""
         adversarial = (
             self.settings.adversarial_weight > 0 and number >= self.settings.adversarial_from * self.settings.steps
         )
@@ -124,12 +138,14 @@ class RenderingRecipe:
             return self._discriminator_losses(network, batch) if adversarial else {}
         predicted = network(batch.passes, batch.conditions)
         batch.predicted = predicted.detach()
-        error = predicted - batch.truth
-        # The background's part in the error of what is before it.
+        made, true = (rgba[:, :3] + (1 - rgba[:, 3:]) * batch.background for rgba in (predicted, batch.truth))
         losses = {
-            "l1": (error[:, :3] - error[:, 3:] * batch.background).abs().mean(),
-            "opacity": _ALPHA_WEIGHT * error[:, 3].abs().mean(),
+            "l1": (made - true).abs().mean(),
+            "opacity": _ALPHA_WEIGHT * (predicted[:, 3] - batch.truth[:, 3]).abs().mean(),
         }
+        if self.settings.similarity_weight:
+            gray = (picture.mean(1, keepdim=True) for picture in (made, true))
+            losses["similarity"] = self.settings.similarity_weight * self._similarity_loss(*gray)
         if adversarial:
             judged = self.players["discriminator"].network(predicted, batch.conditions)
             loss = self._adversarial_loss(judged, target_is_real=True, for_discriminator=False)
@@ -143,7 +159,7 @@ class RenderingRecipe:
         step = max(1, len(data) // _LOOKED_AT)
         for index in range(0, len(data), step):
             picture = data[index]
-            passes = passes_of(picture, self.settings.source)[None].to(self.device)
+            passes = self._passes_of(picture)[None].to(self.device)
             conditions = Conditions.of([picture.shot.view], [picture.shot.functions]).to(self.device)
             predicted = self.average(passes, conditions)[0].clamp(0, 1).cpu().permute(1, 2, 0).numpy()
             true = picture.rgba.astype(np.float32) / 255
@@ -157,6 +173,30 @@ class RenderingRecipe:
         looked_at = {"prediction": _stack(predictions), "truth": _stack(truths), "sheet": sheet}
         return {**scores, "rmse": float(np.mean(np.sqrt(errors)))}, looked_at
 
+    def _generator(self, data: Dataset) -> nn.Module:
+        """A new network, which knows some of the volumes of the data where it sees an opacity pass."""
+        if self.settings.source == RAYCAST:
+            return CastGenerator()
+        files = data.files
+        chosen = np.unique(np.linspace(0, len(files) - 1, self.settings.patients).round().astype(int))
+        self._known = [read_info(files[number])["name"] for number in chosen]
+        generator = OpacityGenerator((len(chosen),))
+        generator.atlas.fill([read_coarse(files[number]) for number in chosen])
+        return generator
+
+    def _passes_of(self, picture: Picture) -> torch.Tensor:
+        """What the network sees of a picture, float32 [channels, rows, columns]."""
+        if self.settings.source == RAYCAST:
+            return torch.from_numpy(picture.cast.astype(np.float32))
+        key = picture.volume, picture.shot.view
+        if key not in self._passes:
+            opacity = torch.from_numpy(picture.opacity.astype(np.float32) / 255).to(self.device)
+            patients = self.average.atlas.seen(opacity, picture.shot.view, picture.shot.functions)
+            # Of a patient that it knows it has to learn from the others.
+            patients = patients * torch.tensor([name != picture.volume for name in self._known])[:, None, None, None]
+            self._passes[key] = torch.cat([opacity[None], patients.flatten(0, 1)]).half().cpu()
+        return self._passes[key].float()
+
     def _cropped(self, passes: torch.Tensor, truth: torch.Tensor, random: np.random.Generator):
         size, crop = truth.shape[-1], self.settings.crop
         if not crop or crop >= size:
@@ -165,7 +205,7 @@ class RenderingRecipe:
         row, column = (int(n) for n in random.integers(0, (size - crop) // factor + 1, 2))
         small = slice(row, row + crop // factor), slice(column, column + crop // factor)
         large = tuple(slice(side.start * factor, side.start * factor + crop) for side in small)
-        return passes[:, small[0], small[1]], truth[:, large[0], large[1]]
+        return passes[:, small[0], small[1]].contiguous(), truth[:, large[0], large[1]]
 
     def _rate(self, number: int) -> float:
         """The generator's learning rate: it warms up and falls as a cosine."""
@@ -176,13 +216,6 @@ class RenderingRecipe:
         real = self._adversarial_loss(network(batch.truth, batch.conditions), True, True)
         fake = self._adversarial_loss(network(batch.predicted, batch.conditions), False, True)
         return {"discriminator": 0.5 * (real + fake)}
-
-
-def passes_of(picture: Picture, source: str) -> torch.Tensor:
-    """What a network of that source sees of a picture, float32 [channels, rows, columns]."""
-    if source == RAYCAST:
-        return torch.from_numpy(picture.cast.astype(np.float32))
-    return torch.from_numpy(picture.opacity.astype(np.float32)[None] / 255)
 
 
 def _truth(picture: Picture) -> torch.Tensor:

@@ -10,11 +10,12 @@ import torch
 from ..errors import UserError
 from ..models.bundle import Model
 from .camera import Camera, View
+from .coarse import CoarseVolume
 from .colors import BACKGROUND, as_bytes, over
 from .conditions import Conditions
 from .functions import TransferFunctions
 from .network import GENERATORS, CastGenerator, OpacityGenerator
-from .raycast import CHANNELS, CoarseVolume, Tables, cast
+from .raycast import CHANNELS, Tables, cast
 from .recipe import OPACITY, RAYCAST
 
 TASK = "rendering"
@@ -27,7 +28,7 @@ class Rendering:
 
     Attributes:
         rgba: color times opacity, and opacity, float32 within 0 and 1, [rows, columns, 4].
-        depth: of the ray-caster, at half the size (see ``raycast.cast``), float32; None where there is none.
+        depth: of the ray-caster (see ``raycast.cast``), float32; None where there is none.
         seconds: that ray-casting and network took.
     """
 
@@ -91,19 +92,25 @@ class NeuralRenderer:
             raise UserError("This model needs an opacity pass.", "Choose a model that sees the volume itself.")
         start, depth = time.perf_counter(), None
         with torch.inference_mode():
+            view = View.of(camera, volume.whole)
             if self.source == RAYCAST:
                 passes = cast(volume, camera, Tables.of(functions, self.device), size // self.factor)
                 depth = passes[CHANNELS.index("depth")].cpu().numpy()
+                rgba = self._made(passes, view, functions)
             else:
-                passes = torch.from_numpy(opacity.astype(np.float32)[None] / 255)
-            rgba = self.from_passes(passes, View.of(camera, volume.whole), functions)
+                rgba = self.from_opacity(opacity, view, functions)
         return Rendering(rgba, depth, time.perf_counter() - start)
 
     @torch.inference_mode()
-    def from_passes(self, passes: torch.Tensor, view: View, functions: TransferFunctions) -> np.ndarray:
-        """What the network makes of passes [channels, n, n]: see :class:`Rendering`."""
+    def from_opacity(self, opacity: np.ndarray, view: View, functions: TransferFunctions) -> np.ndarray:
+        """What the network makes of an opacity pass, uint8 [n, n]: see :class:`Rendering`."""
+        seen = torch.from_numpy(opacity.astype(np.float32) / 255).to(self.device)
+        patients = self._network.atlas.seen(seen, view, functions)
+        return self._made(torch.cat([seen[None], patients.flatten(0, 1)]), view, functions)
+
+    def _made(self, passes: torch.Tensor, view: View, functions: TransferFunctions) -> np.ndarray:
         conditions = Conditions.of([view], [functions]).to(self.device)
-        picture = self._network(passes[None].to(self.device), conditions)[0].clamp(0, 1)
+        picture = self._network(passes[None], conditions)[0].clamp(0, 1)
         return picture.permute(1, 2, 0).cpu().numpy()
 
     def latent(self, functions: list[TransferFunctions]) -> np.ndarray:

@@ -11,9 +11,10 @@ import torch
 
 from ..errors import UserError
 from .camera import Camera, View
+from .coarse import CoarseVolume
 from .conditions import Conditions
 from .functions import LEAST_HU, MOST_HU, SAMPLES_HU, TransferFunctions
-from .raycast import CoarseVolume, Tables, cast
+from .raycast import Tables, cast
 from .recipe import RAYCAST
 from .render import NeuralRenderer, check_size
 
@@ -55,13 +56,15 @@ def on_axis(
     Raises:
         UserError: the region holds no pixel, or the model sees an opacity pass.
     """
-    seen = _region(region, size)
+    check_size(size)
+    # Means over a region are the same at half the size, and need a quarter of the memory.
+    rows, columns = (slice(side.start // 2, -(-side.stop // 2)) for side in _region(region, size))
     opacity, color = (torch.tensor(values, dtype=torch.float32) for values in _samples(functions))
     opacity.requires_grad_(True)
     color.requires_grad_(True)
     with torch.enable_grad():
-        picture = _picture(renderer, volume, camera, functions, opacity, color, size)
-        picture[:, seen[0], seen[1]].mean().backward()
+        picture = _picture(renderer, volume, camera, functions, opacity, color, size // 2)
+        picture[:, rows, columns].mean().backward()
     return AxisSensitivity(SAMPLES_HU, opacity.grad.numpy(), color.grad.numpy())
 
 
@@ -106,7 +109,6 @@ def _picture(renderer, volume, camera, functions, opacity, color, size: int) -> 
     """The picture [4, size, size] of functions by their samples."""
     if renderer.source != RAYCAST:
         raise UserError("This model sees an opacity pass.", "Choose a model that sees the volume itself.")
-    check_size(size)
     device = renderer.device
     table = Tables.of(functions, device)
     weights = _weights().to(device)
