@@ -11,6 +11,9 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
 )
 
+from CTGANLib.errors import UserError
+from CTGANLib.evaluation.reader_results import Results, results
+from CTGANLib.evaluation.reader_study import Reading, Study
 from CTGANLib.training.runs import Run
 from CTGANReconstructLib.backend import Backend, CTGANLibBackend
 from CTGANReconstructLib.events import Progress
@@ -22,6 +25,8 @@ from CTGANTrainLib.evaluate_panel import EvaluatePanel
 from CTGANTrainLib.evaluate_task import EvaluateTask
 from CTGANTrainLib.model_task import ModelTask, storedModels
 from CTGANTrainLib.models_panel import ModelsPanel
+from CTGANTrainLib.study_panel import StudyPanel
+from CTGANTrainLib.study_task import KINDS, ROLES, MadeStudy, StudyTask
 from CTGANTrainLib.train_panel import TrainPanel
 from CTGANTrainLib.train_task import DEVICES, RECIPES, STRUCTURES, TrainResult, TrainTask
 from CTGANTrainLib.trainings import Trainings, freeRunFolder
@@ -40,7 +45,8 @@ class CTGANTrain(ScriptedLoadableModule):
         self.parent.contributors = ["CTGAN contributors"]
         self.parent.helpText = _(
             "From a folder of CTs to a model: checks the data set, trains the networks of CTGAN on it (the radiographs "
-            "for it are computed from the CTs), scores them beside baselines, and keeps the models. "
+            "for it are computed from the CTs), scores them beside baselines, keeps the models, and lets readers tell "
+            "synthetic CTs from real ones, blinded. "
             "The README on the extension's home page has a tutorial."
         )
         self.parent.acknowledgementText = _("The generators build on published work that the README cites.")
@@ -58,6 +64,9 @@ class CTGANTrainParameterNode:
 
     Evaluate: the names of the model under test and of those that it is compared with; ``conditions``: also on input
     that is not ideal.
+
+    Study: of a new one the data set and the role of its real cases, the models and the folder of the synthetic ones,
+    and where it goes; of one to read, its folder and who reads.
     """
 
     dataPath: str
@@ -86,6 +95,17 @@ class CTGANTrainParameterNode:
     comparedModels: list[str]
     conditions: bool = False
 
+    studyData: str
+    studyRole: Annotated[str, Choice(ROLES)] = ROLES[0]
+    studyModels: list[str]
+    syntheticFolder: str
+    studyKind: Annotated[str, Choice(KINDS)] = KINDS[0]
+    studyCount: Annotated[int, WithinRange(1, 1000)] = 20
+    newStudyFolder: str
+    studyName: str
+    studyFolder: str
+    reader: str
+
 
 class CTGANTrainWidget(PanelWidget):
     """The module's place in the window: a tab for each part of the way from a folder to a model."""
@@ -99,6 +119,7 @@ class CTGANTrainWidget(PanelWidget):
             TrainPanel(self.loadPage(_("Train"), "UI/TrainPanel.ui"), logic.backend, logic.trainings),
             EvaluatePanel(self.loadPage(_("Evaluate"), "UI/EvaluatePanel.ui"), logic.backend),
             ModelsPanel(self.loadPage(_("Models"), "UI/ModelsPanel.ui"), logic.backend),
+            StudyPanel(self.loadPage(_("Reader study"), "UI/StudyPanel.ui"), logic.backend),
         ]
 
 
@@ -280,6 +301,63 @@ class CTGANTrainLogic(ScriptedLoadableModuleLogic):
         task = EvaluateTask(dataFolder, model, tuple(compare), tableFile, csvFile, reportFile, device, conditions)
         result = runTask(task, self.backend, onProgress)
         return result.rows + result.conditions
+
+    def makeStudy(
+        self,
+        data: str | Path,
+        folder: str | Path,
+        *,
+        models: Iterable[str] = (),
+        synthetic: Iterable[str | Path] = (),
+        kind: str = KINDS[0],
+        count: int = 20,
+        role: str = ROLES[0],
+        seed: int | None = None,
+        device: str = "auto",
+        onProgress: OnProgress | None = None,
+    ) -> MadeStudy:
+        """Make a blinded study of real and synthetic cases, alike in all but what they show.
+
+        Args:
+            data: the data set of the real cases.
+            folder: the new study; which of its cases are synthetic stands only in the key, a file beside it.
+            models: names of installed models that make synthetic cases.
+            synthetic: folders of synthetic volumes, or stacks of slices.
+            kind: ``slices`` or ``volumes``.
+            count: of the real, and of the synthetic cases.
+            role: of the real cases: ``test``, ``train`` or ``all``.
+            seed: of the choice of cases, and of what models make; None: any.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            onProgress: called as the work goes on.
+        """
+        task = StudyTask(data, folder, tuple(models), tuple(synthetic), kind, count, role, seed, device)
+        return runTask(task, self.backend, onProgress)
+
+    def openStudy(self, folder: str | Path, reader: str) -> Reading:
+        """One reader's way through a study; under the same name it goes on where it stopped.
+
+        Returns:
+            ``reading.next_case`` is the name of the first case without an answer (None at the end),
+            ``reading.study.case_file(case)`` its file, ``reading.answer(case, "real", confidence, realism)`` an answer
+            (confidence 1 to 5, realism 1 to 10), and ``reading.reject(case, reason)`` says why there is none.
+        """
+        try:
+            return Study(folder).reading(reader)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+    def studyResults(self, folder: str | Path, keyFile: str | Path | None = None) -> Results:
+        """What came out of a study so far: ``figures``, ``agreement``, ``histogram`` and ``answers``, a list of rows
+        each, and ``warnings``. Who has seen it knows the truth; ``reading.close()`` keeps a reader from going on.
+
+        Args:
+            folder: of the study.
+            keyFile: its key; None: beside the folder.
+        """
+        try:
+            return results(Study(folder), keyFile)
+        except UserError as error:
+            raise ValueError(str(error)) from error
 
     def models(self) -> list[dict]:
         """The installed models: ``name``, ``task``, ``title``, ``license``, ``data``, ``scores``, ``size_mb``, ``path``

@@ -11,6 +11,7 @@ import time
 from itertools import pairwise, takewhile
 from pathlib import Path
 
+import fake_rendering
 import fake_tasks
 
 SHAPE = (8, 12, 10)  # k, j, i
@@ -214,10 +215,16 @@ def _perform(arguments: list[str]) -> None:
         _say("result", radiographs=paths)
     elif task == "segment":
         _segment(arguments[1], options)
+    elif task == "synthesize":
+        fake_tasks.synthesize(options, arguments, _say)
+    elif task == "render":
+        fake_rendering.render(arguments, _say)
     elif task == "dataset":
         fake_tasks.check(options, arguments, _say)
     elif task == "evaluate":
         fake_tasks.evaluate(options, arguments, _say)
+    elif task == "study":
+        fake_tasks.study(options, _say)
 
 
 def _main(behavior: str, arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What the fake backend does for CTGANTrain: data sets, run folders, evaluations and the model store."""
+"""What the fake backend does for CTGANTrain (data sets, run folders, evaluations, the model store) and Synthesize."""
 
 import hashlib
 import json
@@ -14,10 +14,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CTGANReconstruct")
 
 Say = Callable[..., None]
 STEPS = 6
+SYNTHETIC_SPACING = (2.0, 3.0, 5.0)  # along i, j, k, mm
 
 
-def writeModel(folder: Path, title: str, task: str = "biplanar", **further: str) -> None:
-    """Write a bundle that the store lists; ``further`` are the hashes of weights beside the main ones."""
+def writeModel(
+    folder: Path,
+    title: str,
+    task: str = "biplanar",
+    network: dict[str, list[int]] | None = None,
+    classes: tuple[str, ...] = (),
+    **further: str,
+) -> None:
+    """Write a bundle that the store lists; ``network`` are the arguments of its network, ``further`` the hashes of
+    weights beside the main ones."""
     weights = b"weights of " + title.encode()
     ours = {
         "task": task,
@@ -26,10 +35,11 @@ def writeModel(folder: Path, title: str, task: str = "biplanar", **further: str)
         "trained_on": ["a", "b"],
         "scores": [{"method": "CTGAN", "psnr_true": 21.5}],
         "further": further,
+        "classes": classes,
     }
     files = {
         "configs/metadata.json": json.dumps({"name": title, "data_source": "LIDC-IDRI", "ctgan": ours}),
-        "configs/inference.json": json.dumps({"network_def": {"_target_": "x"}}),
+        "configs/inference.json": json.dumps({"network_def": {"_target_": "x", **(network or {})}}),
         "models/model.pt": weights,
     }
     for name, content in files.items():
@@ -162,6 +172,55 @@ def evaluate(options: dict[str, str], arguments: list[str], say: Say) -> None:
         "result", rows=rows, summary=summary, conditions=conditions if "--conditions" in arguments else [],
         left_out={"c": "It is damaged."}, warnings=["a was trained on."], report=options.get("--html"),
     )  # fmt: skip
+
+
+def synthesize(options: dict[str, str], arguments: list[str], say: Say) -> None:
+    """Volumes of -1000 HU with one voxel that tells the seed, to the front, left and above; of a model called Slices
+    one stack, and of one called Films one of radiographs."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    model, count, seed = options.get("--model", "ChestPyramid"), int(options["--count"]), int(options["--seed"])
+    at = arguments.index("--size") + 1 if "--size" in options else 0
+    i, j, k = map(int, arguments[at : at + 3]) if at else (10, 12, 8)
+    isStack = "Slices" in model or "Films" in model
+    paths = []
+    for number in range(1 if isStack else count):
+        array = np.full((count, j, i) if isStack else (k, j, i), -1000, np.int16)
+        array[-1, -2, 1] = (seed + number) % 1000
+        image = sitk.GetImageFromArray(array)
+        image.SetSpacing(SYNTHETIC_SPACING)
+        image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # along R, A, S
+        x, y, z = (step * (size - 1) / 2 for step, size in zip(SYNTHETIC_SPACING, image.GetSize(), strict=True))
+        image.SetOrigin((x, y, -z))
+        paths.append(str(Path(options["--out"]) / f"{number}.nrrd"))
+        Path(paths[-1]).parent.mkdir(exist_ok=True)
+        sitk.WriteImage(image, paths[-1])
+    say(
+        "result", volumes=paths, model=model, kind="radiographs" if "Films" in model else "ct", seed=seed, seconds=3.2,
+        peak_memory_mb=600.0, warnings=["They do not belong together."] if isStack else [],
+    )  # fmt: skip
+
+
+def study(options: dict[str, str], say: Say) -> None:
+    """A blinded study of as many real and synthetic cases as are asked for: squares in the middle, or to a side."""
+    import tempfile
+
+    import numpy as np
+
+    from CTGANLib.evaluation.blinding import Blinder
+    from CTGANLib.imaging.geometry import Grid
+    from CTGANLib.imaging.volumes import Volume
+
+    count, slices = int(options["--count"]), options["--kind"] == "slices"
+    with tempfile.TemporaryDirectory() as temporary:
+        blinder = Blinder(Path(temporary))
+        for number in range(2 * count):
+            hu = np.full((1 if slices else 6, 24, 20), -1000, np.int16)
+            hu[:, 8:16, 6 : 12 + number % 2] = 40
+            blinder.add(Volume(hu, Grid.centered(hu.shape, 2.0)), f"source {number}", bool(number % 2))
+        made = blinder.write(Path(options["--out"]), options["--kind"])
+    say("result", study=options["--out"], **made, left_out={"d": "It is damaged."})
 
 
 def models(arguments: list[str], say: Say) -> int:

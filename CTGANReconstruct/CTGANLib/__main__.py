@@ -18,6 +18,7 @@ TASKS = (
     "render",
     "train",
     "evaluate",
+    "study",
     "ablate",
     "pipeline",
     "models",

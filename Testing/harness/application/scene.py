@@ -16,6 +16,7 @@ _LOGICS = {
     "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
     "Colors": "vtkSlicerColorLogic",
     "Units": "vtkSlicerUnitsLogic",
+    "Cameras": "vtkSlicerCamerasModuleLogic",
     "Segmentations": "vtkSlicerSegmentationsModuleLogic",
     "Volumes": "vtkSlicerVolumesLogic",
     "VolumeRendering": "vtkSlicerVolumeRenderingLogic",
@@ -60,6 +61,7 @@ class Runtime:
         self._add_label_colors()
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene)
         self.layout_logic = self._add_layouts()
+        self._add_camera()
         self.slice_logics = {name: self._add_slice_view(name) for name in SLICE_VIEWS}
 
     def _add_logic(self, name: str, logic: object) -> None:
@@ -98,6 +100,11 @@ class Runtime:
         logic.SetMRMLScene(self.scene)
         logic.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
         return logic
+
+    def _add_camera(self) -> None:
+        """The camera of the 3D view, which the view itself makes in Slicer."""
+        camera = self.scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
+        camera.SetLayoutName(self.scene.GetFirstNodeByClass("vtkMRMLViewNode").GetLayoutName())
 
     def _add_slice_view(self, name: str) -> object:
         logic = slicer.vtkMRMLSliceLogic()

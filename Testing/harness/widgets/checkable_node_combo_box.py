@@ -24,7 +24,8 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
 
     def checkedNodes(self) -> tuple:
         """The checked nodes, in the order of the list."""
-        return tuple(node for node in self.nodes() if node.GetID() in self._checked)
+        # While a scene is closed the list still has what is gone, until the end of the batch.
+        return tuple(node for node in self.nodes() if node is not None and node.GetID() in self._checked)
 
     def uncheckedNodes(self) -> tuple:
         """The others."""
