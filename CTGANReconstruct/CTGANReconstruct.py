@@ -3,7 +3,14 @@ from pathlib import Path
 from typing import Annotated
 
 import slicer
-from slicer import vtkMRMLModelNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
+from slicer import (
+    vtkMRMLModelNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
+    vtkMRMLVectorVolumeNode,
+    vtkMRMLViewNode,
+)
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
@@ -21,9 +28,18 @@ from CTGANReconstructLib.project_panel import ProjectPanel
 from CTGANReconstructLib.project_task import ProjectTask
 from CTGANReconstructLib.reconstruct_panel import AUTOMATIC, ReconstructPanel
 from CTGANReconstructLib.reconstruct_task import ReconstructResult, ReconstructTask
+from CTGANReconstructLib.render_explorer import ExploredFunctions, ExploreTask
+from CTGANReconstructLib.render_functions import FunctionsHistory
+from CTGANReconstructLib.render_fusion import METHODS, FusionTask
+from CTGANReconstructLib.render_panel import RenderPanel
+from CTGANReconstructLib.render_sensitivity import SensitivityResult, SensitivityTask
+from CTGANReconstructLib.render_task import RenderResult, RenderTask, Shot
+from CTGANReconstructLib.render_view import View
 from CTGANReconstructLib.sample_data import SAMPLE_NAME, registerSampleData
 from CTGANReconstructLib.segment_panel import SegmentPanel
 from CTGANReconstructLib.segment_task import SegmentResult, SegmentTask
+from CTGANReconstructLib.synthesize_panel import SynthesizePanel
+from CTGANReconstructLib.synthesize_task import SynthesizeResult, SynthesizeTask
 from CTGANReconstructLib.tasks import runTask
 
 OnProgress = Callable[[Progress], None]
@@ -40,7 +56,9 @@ class CTGANReconstruct(ScriptedLoadableModule):
         self.parent.contributors = ["CTGAN contributors"]
         self.parent.helpText = _(
             "Makes a CT and a segmentation from a PA and a lateral radiograph with a generative network, and says how "
-            "well they agree; makes radiographs of a CT, in any view; and segments and measures a CT. "
+            "well they agree; makes radiographs of a CT, in any view; segments and measures a CT; and makes CTs of "
+            "patients who do not exist; "
+            "and shows any volume as a volume rendering by a network, and what the picture depends on. "
             "Not for diagnosis: much of what is shown is the network's guess. "
             "The README on the extension's home page has a tutorial."
         )
@@ -63,6 +81,12 @@ class CTGANReconstructParameterNode:
 
     Segment: the same CT as that of Project, and the same device as that of Reconstruct. Without an output node, a new
     one is made.
+
+    Synthesize: the same device. The sizes (voxels) count unless ``synthesisLearnedSize`` is true; the class is one of
+    the model's, or empty for all in turn.
+
+    Render: the same CT as that of Project, and the same device. The map is of the HU from ``mapLowHu`` to
+    ``mapHighHu``; the CT can be fused with ``fusionVolume``.
     """
 
     paVolume: vtkMRMLScalarVolumeNode
@@ -106,6 +130,29 @@ class CTGANReconstructParameterNode:
     segmentOutput: vtkMRMLSegmentationNode
     show3D: bool = True
 
+    synthesisModel: str = "ChestPyramid"
+    synthesisClass: str
+    synthesisCount: Annotated[int, WithinRange(1, 10000)] = 1
+    synthesisSeed: Annotated[int, WithinRange(0, 2147483647)] = 0
+    synthesisLearnedSize: bool = True
+    synthesisSizeI: Annotated[int, WithinRange(1, 1024)] = 141
+    synthesisSizeJ: Annotated[int, WithinRange(1, 1024)] = 141
+    synthesisSizeK: Annotated[int, WithinRange(1, 1024)] = 23
+    synthesisStartScale: Annotated[int, WithinRange(0, 100)] = 0
+
+    renderView: vtkMRMLViewNode
+    renderFollow: bool = True
+    renderCompare: bool = True
+    renderSize: Annotated[int, Choice([128, 256, 512])] = 256
+    renderingModel: str = "ChestRendering"
+    mapLowHu: Annotated[int, WithinRange(-1024, 3071)] = 100
+    mapHighHu: Annotated[int, WithinRange(-1024, 3071)] = 400
+    showMap: bool = True
+    exploreCount: Annotated[int, WithinRange(2, 500)] = 36
+    exploreLayout: Annotated[str, Choice(["pca", "tsne"])] = "pca"
+    fusionVolume: vtkMRMLScalarVolumeNode
+    fusionMethod: Annotated[str, Choice(METHODS)] = "pyramid"
+
 
 class CTGANReconstructWidget(PanelWidget):
     """The module's place in the window: a tab for each task."""
@@ -122,7 +169,9 @@ class CTGANReconstructWidget(PanelWidget):
 
         project = ProjectPanel(self.loadPage(_("Project"), "UI/ProjectPanel.ui"), logic.backend, reconstructFrom)
         segment = SegmentPanel(self.loadPage(_("Segment"), "UI/SegmentPanel.ui"), logic.backend)
-        return [reconstruct, project, segment]
+        synthesize = SynthesizePanel(self.loadPage(_("Synthesize"), "UI/SynthesizePanel.ui"), logic.backend)
+        render = RenderPanel(self.loadPage(_("Render"), "UI/RenderPanel.ui"), logic.backend)
+        return [reconstruct, project, segment, synthesize, render]
 
 
 class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
@@ -294,6 +343,149 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
         task = SegmentTask(ctVolume, outputSegmentation, outputTable, options=options)
         return runTask(task, self.backend, onProgress)
 
+    def synthesize(
+        self,
+        model: str = "",
+        count: int = 1,
+        seed: int = 0,
+        size: tuple[int, int, int] | None = None,
+        startScale: int | None = None,
+        className: str = "",
+        device: str = "auto",
+        onProgress: OnProgress | None = None,
+    ) -> SynthesizeResult:
+        """Make CT volumes, or a stack of CT slices, of patients who do not exist.
+
+        Args:
+            model: the name of an installed model of volumes (a pyramid) or of slices; the default one where empty.
+            count: how many volumes; of a model of slices, how many slices in one volume.
+            seed: 0 to 2147483647. The same one gives the same volume, with the same other choices and device. The
+                seeds of further volumes follow it.
+            size: voxels along I, J and K, of pyramids only; where None, as the model has learned. The voxels stay as
+                large in mm.
+            startScale: of pyramids only; the first scale that is random. 0, the coarsest, where None. All scales below
+                it are those of a volume that the model has learned from, to which the result is then nearer.
+            className: what slices are to show, where the model has learned with classes; all in turn where empty.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            onProgress: called as the work goes on.
+
+        Returns:
+            The result, whose ``volumes`` are new nodes in the subject-hierarchy folder *Synthetic*.
+        """
+        task = SynthesizeTask(count, seed, size, startScale, className, {"model": model, "device": device})
+        return runTask(task, self.backend, onProgress)
+
+    def render(
+        self,
+        volume: vtkMRMLScalarVolumeNode,
+        outputVolume: vtkMRMLVectorVolumeNode | None = None,
+        *,
+        view: View | None = None,
+        volumeProperty: "slicer.vtkMRMLVolumePropertyNode | str | Path | None" = None,
+        size: int = 256,
+        truth: bool = False,
+        model: str = "",
+        device: str = "auto",
+        onProgress: OnProgress | None = None,
+    ) -> RenderResult:
+        """Make a picture of a volume by a network, as volume rendering would show it.
+
+        Args:
+            volume: a CT in HU, in any orientation; its transform, if any, must be linear.
+            outputVolume: takes the picture; a new node where None. See ``RenderResult.volume``; ``RenderResult`` also
+                writes it as PNG.
+            view: a 3D view, whose camera and background count, or a camera node, or a ``vtkCamera`` (RAS, mm); from the
+                front where None. The picture is square: it has the height of the view.
+            volumeProperty: a volume property node, the name of one of Slicer's CT presets, or a ``.vp.json`` file;
+                where None, that of the volume's volume rendering, and the preset *CT-Chest-Contrast-Enhanced* for a
+                volume that has none. Gradient opacity and cropping are ignored, which a warning then says.
+            size: rows and columns, a multiple of 16 up to 1024.
+            truth: whether to ray-cast the whole volume with VTK, too, and to compare.
+            model: the name of an installed model for rendering; the default one where empty.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            onProgress: called as the work goes on.
+        """
+        shot = Shot(volume, view, volumeProperty, size)
+        task = RenderTask(shot, outputVolume, truth, {"model": model, "device": device})
+        return runTask(task, self.backend, onProgress)
+
+    def renderSensitivity(
+        self,
+        volume: vtkMRMLScalarVolumeNode,
+        *,
+        region: tuple[int, int, int, int] | None = None,
+        hu: tuple[float, float] = (100.0, 400.0),
+        view: View | None = None,
+        volumeProperty: "slicer.vtkMRMLVolumePropertyNode | str | Path | None" = None,
+        size: int = 256,
+        model: str = "",
+        device: str = "auto",
+        onProgress: OnProgress | None = None,
+    ) -> SensitivityResult:
+        """Ask how much a picture would change if the transfer functions did, by gradients.
+
+        Args:
+            volume, view, volumeProperty, size, model, device, onProgress: as for :meth:`render`.
+            region: first and last row, first and last column of the picture, the last ones not included; all where
+                None.
+            hu: lowest and highest of the range whose effect is mapped.
+        """
+        shot = Shot(volume, view, volumeProperty, size)
+        return runTask(SensitivityTask(shot, region, hu, {"model": model, "device": device}), self.backend, onProgress)
+
+    def exploreFunctions(
+        self,
+        volume: vtkMRMLScalarVolumeNode,
+        count: int = 64,
+        layout: str = "pca",
+        seed: int = 0,
+        *,
+        view: View | None = None,
+        model: str = "",
+        device: str = "auto",
+        onProgress: OnProgress | None = None,
+    ) -> list[ExploredFunctions]:
+        """Draw transfer functions under which a volume shows something, and lay them out by how alike they are.
+
+        Args:
+            volume, view, model, device, onProgress: as for :meth:`render`.
+            count: of the functions, 2 to 500.
+            layout: ``pca``, the two main directions of the model's latent space, or ``tsne``.
+            seed: of the functions.
+        """
+        options = {"count": count, "layout": layout, "seed": seed, "model": model, "device": device}
+        return runTask(ExploreTask(Shot(volume, view), options), self.backend, onProgress)
+
+    def applyFunctions(
+        self, volume: vtkMRMLScalarVolumeNode, functions: "slicer.vtkMRMLVolumePropertyNode"
+    ) -> "slicer.vtkMRMLVolumePropertyNode":
+        """Give a volume's volume rendering the transfer functions of a volume property, such as one that
+        :meth:`exploreFunctions` has found; return the volume's own node, a new one where it had none."""
+        return FunctionsHistory().apply(functions, volume)
+
+    def fuse(
+        self,
+        volumes: list[vtkMRMLScalarVolumeNode],
+        outputVolume: vtkMRMLScalarVolumeNode | None = None,
+        *,
+        method: str = "pyramid",
+        uncertainties: list[vtkMRMLScalarVolumeNode] | None = None,
+        onProgress: OnProgress | None = None,
+    ) -> vtkMRMLScalarVolumeNode:
+        """Make one volume of several that are registered to each other.
+
+        Args:
+            volumes: two or more, in HU; the result is on the grid of the first.
+            outputVolume: takes the result; a new node where None.
+            method: ``average``; ``pyramid``, at each place and scale the detail of the volume that has most of it; or
+                ``learned``, by a small network that learns from these volumes.
+            uncertainties: instead of a method, of each volume its expected errors, one standard deviation in HU, as
+                :meth:`reconstruct` makes them: the surer a volume, the more it counts.
+            onProgress: called as the work goes on.
+        """
+        task = FusionTask(volumes, outputVolume, uncertainties or [], {"fusion": method})
+        return runTask(task, self.backend, onProgress)
+
 
 class CTGANReconstructTest(ScriptedLoadableModuleTest):
     """Run in Slicer by Reload and Test, and by the extension's build."""
@@ -316,3 +508,22 @@ class CTGANReconstructTest(ScriptedLoadableModuleTest):
         radiograph = logic.project(ct, "LLAT", detectorSize=128)
         self.assertGreater(slicer.util.arrayFromVolume(radiograph).max(), 2)
         self.assertGreater(logic.segment(ct).volumesMl["Right lung"], 1000)
+
+    def test_synthetic_volume(self) -> None:
+        logic = CTGANReconstructLogic()
+        if logic.backend.missingPackages():
+            self.skipTest("The Python packages are not installed.")
+        (volume,) = logic.synthesize(seed=3).volumes
+        self.assertLess(slicer.util.arrayFromVolume(volume).min(), -900)
+
+    def test_picture(self) -> None:
+        logic = CTGANReconstructLogic()
+        if logic.backend.missingPackages():
+            self.skipTest("The Python packages are not installed.")
+        import SampleData
+
+        registerSampleData()
+        ct = SampleData.downloadSamples(SAMPLE_NAME)[2]
+        result = logic.render(ct, view=slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLViewNode"), truth=True)
+        self.assertEqual(slicer.util.arrayFromVolume(result.volume).shape, (1, 256, 256, 3))
+        self.assertGreater(result.scores["ssim"], 0.7)

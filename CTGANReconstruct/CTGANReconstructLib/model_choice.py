@@ -1,4 +1,4 @@
-"""The list of installed models for one task, as a combo box."""
+"""The list of installed models for a task, as a combo box."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,13 @@ from .models import ModelEntry, installedModels
 
 
 class ModelChoice:
-    """Offers the models of a task, those that ship first; the first one where the wanted one is not there."""
+    """Offers the models of a task, or of several, those that ship first; the first one where the wanted one is not
+    there."""
 
-    def __init__(self, comboBox: qt.QComboBox, task: str, onChosen: Callable[[str], None]) -> None:
+    def __init__(self, comboBox: qt.QComboBox, task: str | tuple[str, ...], onChosen: Callable[[str], None]) -> None:
         """Take over the widget; ``onChosen`` is called with the name of each chosen model, or with nothing."""
-        self._comboBox, self._task, self._onChosen = comboBox, task, onChosen
+        self._comboBox, self._onChosen = comboBox, onChosen
+        self._tasks = (task,) if isinstance(task, str) else task
         self._models: list[ModelEntry] = []
         comboBox.connect("currentIndexChanged(int)", lambda index: self._onChosen(self.name))
 
@@ -29,7 +31,7 @@ class ModelChoice:
 
     def list(self, wanted: str) -> None:
         """Look what is installed, and choose the wanted model."""
-        self._models = installedModels(self._task)
+        self._models = installedModels(*self._tasks)
         wasBlocked = self._comboBox.blockSignals(True)
         self._comboBox.clear()
         for model in self._models:

@@ -16,12 +16,16 @@ class ModelEntry:
     Attributes:
         name: what the command line takes.
         title: what people read.
+        task: what it is for, such as ``biplanar``.
+        folder: its bundle.
         hasTexture: whether its results can be sharpened.
         snapshots: how many members its ensemble has beside the main weights.
     """
 
     name: str
     title: str
+    task: str
+    folder: Path
     hasTexture: bool = False
     snapshots: int = 0
 
@@ -32,8 +36,8 @@ def modelFolders() -> list[Path]:
     return [sharedResource("Models"), Path(userFolder)]
 
 
-def installedModels(task: str) -> list[ModelEntry]:
-    """The models for a task, such as ``biplanar``; folders that hold no readable model are passed over.
+def installedModels(*tasks: str) -> list[ModelEntry]:
+    """The models for one of these tasks, such as ``biplanar``; folders that hold no readable model are passed over.
 
     Those that ship come first, so that a new model of the user's own is there to choose, but is not chosen by itself.
     Where several have the same title, as those that were trained here, the title tells the name too.
@@ -43,13 +47,14 @@ def installedModels(task: str) -> list[ModelEntry]:
         for path in sorted(folder.glob("*/configs/metadata.json")):
             try:
                 metadata = json.loads(path.read_text(encoding="utf-8"))
-                title, modelTask = metadata["name"], metadata["ctgan"]["task"]
+                title, task = metadata["name"], metadata["ctgan"]["task"]
                 further = set(metadata["ctgan"].get("further", {}))
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
-            if modelTask == task:
-                name = path.parents[1].name
-                entries[name] = ModelEntry(name, title, "texture" in further, len(further - {"texture"}))
+            if task in tasks:
+                bundle = path.parents[1]
+                texture, snapshots = "texture" in further, len(further - {"texture"})
+                entries[bundle.name] = ModelEntry(bundle.name, title, task, bundle, texture, snapshots)
     count = Counter(entry.title for entry in entries.values())
     return [
         entry if count[entry.title] == 1 else replace(entry, title=f"{entry.name}: {entry.title}")

@@ -11,9 +11,10 @@ from .backend import Backend
 from .job_control import JobControl
 from .nodes import ctProblem, firstCT
 from .panel_widget import Panel
-from .preview import Preview
+from .preview import startPreview
 from .project_task import Pose, ProjectTask
 from .scene import showRadiograph
+from .server import Server
 
 Radiographs = dict[Pose, slicer.vtkMRMLScalarVolumeNode]
 
@@ -32,7 +33,7 @@ class ProjectPanel(Panel):
         """Take over the widgets; ``onPair`` is called with a frontal and a lateral radiograph to reconstruct from."""
         self.ui = ui
         self.radiographs: Radiographs = {}
-        self.preview: Preview | None = None
+        self.preview: Server | None = None
         self._backend, self._onPair = backend, onPair
         self._parameters = None
         self._active = False
@@ -161,7 +162,7 @@ class ProjectPanel(Panel):
         if self._backend.missingPackages():  # the user is asked when something is to be made
             return
         try:
-            self.preview = Preview(self._backend, self._previewed, self._onPicture, self._showProblem)
+            self.preview = startPreview(self._backend, self._previewed, self._onPicture, self._showProblem)
         except (ValueError, OSError) as error:
             self._showProblem(str(error))
         else:

@@ -62,7 +62,8 @@ def models():
 def test_reconstruct_stays_first(ct, backend):
     widget = harness.load_module(MODULE).widget
     tabs = widget.layout.itemAt(0).widget()
-    assert [tabs.tabText(index) for index in range(tabs.count)] == ["Reconstruct", "Project", "Segment"]
+    names = ["Reconstruct", "Project", "Segment", "Synthesize", "Render"]
+    assert [tabs.tabText(index) for index in range(tabs.count)] == names
     assert tabs.currentIndex == 0
 
 
@@ -222,7 +223,7 @@ def childIsGone(process):
 @pytest.mark.parametrize("end", ["tab", "module", "scene", "unchecked", "quit"])
 def test_preview_ends_with_the_panel(loaded, ui, panel, end):
     waitForPicture(ui)
-    process, folder = panel.preview._process, panel.preview._folder
+    process, folder = panel.preview._process, panel.preview.folder
     if end == "tab":
         loaded.widget.showPanel(loaded.widget.panels[0])
     elif end == "module":
@@ -258,8 +259,9 @@ def test_preview_shows_another_ct(loaded, ui, panel):
 def test_a_preview_that_fails_is_no_dialog(ct, backend, behavior):
     backend.behavior = behavior
     panel = openPanel().widget.panels[1]
-    expected = "x.png is a color photograph." if behavior == "error" else "The preview ended unexpectedly."
-    harness.run_events(until=lambda: panel.ui.previewProblemLabel.text == expected)
+    expected = "x.png is a color photograph." if behavior == "error" else "The computation ended unexpectedly."
+    harness.run_events(until=lambda: not panel.preview.running)
+    assert panel.ui.previewProblemLabel.text == expected
     assert panel.ui.previewLabel.isHidden() and harness.dialogs == []
 
 

@@ -144,7 +144,12 @@ def test_models_of_a_task(tmp_path, monkeypatch):
     addModel(shipped, "Damaged", "{")
     addModel(shipped, "Foreign", {"name": "Foreign"})
     addModel(shipped, "List", [1])
-    assert installedModels("biplanar") == [ModelEntry("Chest", "mine"), ModelEntry("Hip", "Hip")]
+    chest = ModelEntry("Chest", "mine", "biplanar", user / "Chest")
+    hip, lungs = (
+        ModelEntry(name, name, task, shipped / name) for name, task in (("Hip", "biplanar"), ("Lungs", "segmentation"))
+    )
+    assert installedModels("biplanar") == [chest, hip]
+    assert installedModels("segmentation", "biplanar") == [chest, hip, lungs]
 
 
 @pytest.mark.skipif(not all(file.is_file() for file in sampleFiles()), reason="the sample patient is not there")
