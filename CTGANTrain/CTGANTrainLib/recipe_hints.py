@@ -83,10 +83,12 @@ def settingHints(recipe: str) -> dict[str, str]:
         },
         "rendering": {
             "source": _("How the network sees the volume: raycast, or opacity (VTK's, at a quarter of the size)"),
+            "patients": _("Whose volumes the network knows, where it sees an opacity pass"),
             "pictures": _("Rendered of each CT, where the data are CTs"),
             "size": _("Pixels along a side of these pictures: 256 or 512"),
             "crop": _("Pixels along a side of the parts that a step sees; 0 for whole pictures"),
             "adversarial": _("lsgan or bce"),
+            "similarity_weight": _("Of the loss that compares structure (SSIM), beside the L1 loss"),
             "adversarial_weight": _("Of the loss that the discriminator gives, beside the L1 loss"),
             "adversarial_from": _("Share of the steps after which the discriminator takes part"),
         },

@@ -178,6 +178,7 @@ def test_nothing_in_the_scene_tells_what_a_case_is(panel, study, capfd):
         assert list(node.GetAttributeNames()) == [] and not node.GetDescription()
         slicer.mrmlScene.SetSaveToXMLString(1)
         slicer.mrmlScene.Commit()
+        slicer.mrmlScene.SetSaveToXMLString(0)  # the next scene file would not be written
         shown = [slicer.mrmlScene.GetSceneXMLString()]
         for widget in (ui.nextButton, ui.readingLabel, ui.studyResultLabel, ui.realButton, ui.syntheticButton):
             shown += [widget.toolTip, widget.text]

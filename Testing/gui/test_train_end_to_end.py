@@ -51,7 +51,7 @@ def test_from_a_folder_to_a_model_in_use(scene, data, tmp_path, monkeypatch):
     monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("CTGAN_RUNS", str(tmp_path / "runs"))
     loaded = harness.load_module("CTGANTrain/CTGANTrain.py")
-    dataPanel, trainPanel, evaluatePanel, modelsPanel = loaded.widget.panels
+    dataPanel, trainPanel, evaluatePanel, modelsPanel = loaded.widget.panels[:4]
 
     ui = dataPanel.ui
     ui.dataEdit.currentPath = str(data)
