@@ -15,7 +15,7 @@ from .scales import Shape, to_hu
 
 LARGEST_SEED = 2**31 - 1
 MOST_VOLUMES = 10_000
-_MOST_VOXELS = 2**27
+_MOST_VOXELS = 2**26  # at some 130 bytes each
 
 
 class Synthesizer:
