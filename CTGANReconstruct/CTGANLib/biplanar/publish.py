@@ -6,7 +6,7 @@ from ..datasets.cases import Case
 from ..errors import UserError
 from ..evaluation.scores import summarize, table
 from ..models.bundle import Model, save_bundle
-from ..models.metadata import LICENSE_TEXT, bundle_metadata
+from ..models.metadata import LICENSE_TEXT, bundle_metadata, listed, network_definition
 from ..models.store import find_model
 from .dual_path import DualPathGenerator
 from .network import BiplanarGenerator
@@ -62,8 +62,8 @@ def publish(
             "scores": summary,
         },
     )
-    definition = {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
-    return save_bundle(folder, network, definition, metadata, _card(metadata, trained_on, summary), LICENSE_TEXT)
+    card = _card(metadata, trained_on, summary)
+    return save_bundle(folder, network, network_definition(network), metadata, card, LICENSE_TEXT)
 
 
 def _earlier(start_from: str) -> list[str]:
@@ -88,7 +88,7 @@ def _stage(settings: dict, hours: float, device: str) -> str:
 def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
     run = metadata["ctgan"]
     settings = run["settings"]
-    data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
+    data = listed(trained_on)
     scores = table(summary) if summary else "No test case was given."
     stages = "\n".join(f"- {stage}" for stage in run["stages"])
     varied = ", ".join(words for switch, words in _VARIED.items() if settings[switch])

@@ -1,8 +1,9 @@
-"""What the metadata of all our bundles have in common, in MONAI's bundle format."""
+"""What all our bundles have in common: metadata in MONAI's bundle format, and parts of their cards."""
 
 import monai
 import numpy as np
 import torch
+from torch import nn
 
 from .. import __version__
 from ..datasets.cases import Case
@@ -61,3 +62,13 @@ def bundle_metadata(
             **ours,
         },
     }
+
+
+def network_definition(network: nn.Module) -> dict:
+    """What the bundle's configuration says of a network that remembers its ``arguments``."""
+    return {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
+
+
+def listed(trained_on: list[Case]) -> str:
+    """The training cases with the collections and licenses that they come from, as a card lists them."""
+    return "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..datasets.cases import Case
 from ..evaluation.scores import summarize, table
 from ..models.bundle import Model, save_bundle
-from ..models.metadata import LICENSE_TEXT, bundle_metadata
+from ..models.metadata import LICENSE_TEXT, bundle_metadata, listed, network_definition
 from .network import PyramidGenerator
 from .settings import LOSSES, PyramidSettings
 
@@ -42,14 +42,14 @@ def publish(
             "scores": summary,
         },
     )
-    definition = {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
-    return save_bundle(folder, network, definition, metadata, _card(metadata, trained_on, summary), LICENSE_TEXT)
+    card = _card(metadata, trained_on, summary)
+    return save_bundle(folder, network, network_definition(network), metadata, card, LICENSE_TEXT)
 
 
 def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
     run = metadata["ctgan"]
     settings = run["settings"]
-    data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
+    data = listed(trained_on)
     losses = ", ".join(f"{name} {settings[f'{name}_weight']:g}" for name in LOSSES)
     # Mean squared errors need more digits than a table gives.
     lines = [{"method": row["method"], "mse": f"{row['mse']:.6f}", **_others(row)} for row in summary]

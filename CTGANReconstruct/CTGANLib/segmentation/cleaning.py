@@ -33,4 +33,3 @@ def clean(classes: np.ndarray, task: Task) -> np.ndarray:
 
 def _largest(mask: np.ndarray) -> np.ndarray:
     return masks.largest_part(masks.dilate(mask, (1, 1, 1))) & mask
-

@@ -7,7 +7,7 @@ from torch import nn
 from ..datasets.cases import Case
 from ..evaluation.scores import finite, summarize, table, turned
 from ..models.bundle import Model, save_bundle
-from ..models.metadata import LICENSE, LICENSE_TEXT, bundle_metadata
+from ..models.metadata import LICENSE, LICENSE_TEXT, bundle_metadata, listed
 from .bone import BONE_HU
 from .recipe import SegmentationSettings
 from .segmenter import TASK
@@ -71,7 +71,7 @@ well they are found, not how right their borders are."""
 def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
     run = metadata["ctgan"]
     settings = run["settings"]
-    data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
+    data = listed(trained_on)
     labels = "\n".join(f"- {entry['value']}: {entry['name']}" for entry in run["labels"])
     scores = table(turned(summary)) if summary else "No test case was given."
     patches = "patch" if settings["batch_size"] == 1 else "patches"

@@ -6,7 +6,7 @@ from ..datasets.cases import Case
 from ..evaluation.features import RandomFeatures
 from ..evaluation.scores import table
 from ..models.bundle import Model, save_bundle
-from ..models.metadata import LICENSE_TEXT, bundle_metadata
+from ..models.metadata import LICENSE_TEXT, bundle_metadata, listed, network_definition
 from .network import SliceGenerator
 from .settings import CT, SlicesSettings
 
@@ -59,14 +59,13 @@ def publish(
             "scores": [{name: value for name, value in row.items() if name != "case"} for row in scores],
         },
     )
-    definition = {"_target_": f"{type(network).__module__}.{type(network).__name__}", **network.arguments}
     card = _card(metadata, settings, trained_on)
-    return save_bundle(folder, network, definition, metadata, card, LICENSE_TEXT)
+    return save_bundle(folder, network, network_definition(network), metadata, card, LICENSE_TEXT)
 
 
 def _card(metadata: dict, settings: SlicesSettings, trained_on: list[Case]) -> str:
     run = metadata["ctgan"]
-    data = "\n".join(f"- `{case.name}`: {case.source or 'no license given'}" for case in trained_on)
+    data = listed(trained_on)
     low, high = settings.window
     pixel, between = settings.spacing
     if settings.kind == CT:
