@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from CTGANLib.biplanar.losses import as_read
 from CTGANLib.biplanar.network import BiplanarGenerator, camera_matrix, lift
 from CTGANLib.biplanar.radiographs import on_standard_detector, standardize_radiographs
 from CTGANLib.biplanar.reconstruct import Reconstructor
@@ -52,6 +53,15 @@ def test_an_untrained_generator_gives_the_mean_volume():
     cameras = torch.as_tensor(np.stack([camera_matrix(Acquisition(view)) for view in VIEWS]))[None].float()
     with torch.inference_mode():
         assert torch.equal(network(torch.rand(1, 2, 64, 64), cameras), network.mean_volume)
+
+
+def test_what_is_clipped_in_the_result_counts_as_clipped_in_the_loss():
+    predicted = torch.tensor([-0.1, 0.1, -0.1, 1.2, 0.9, 1.2], requires_grad=True)
+    target = torch.tensor([0.0, 0.0, 0.3, 1.0, 1.0, 0.3])
+    error = as_read(predicted, target) - target
+    torch.testing.assert_close(error.detach(), torch.tensor([0.0, 0.1, -0.4, 0.0, -0.1, 0.9]))
+    error.sum().backward()
+    assert predicted.grad.tolist() == [0, 1, 1, 0, 1, 1]
 
 
 def test_gain_and_offset_do_not_matter():

@@ -69,6 +69,7 @@ def scored(folder: Path, arguments: argparse.Namespace, data, count: int, device
     kit = replace(KIT, wrap=lambda network, device: Reconstructor(network, device, refine=False))
     settings = {
         "steps": arguments.steps,
+        "batch_size": 1,
         "full_from": 1.0,
         "adversarial_weight": 0.0,
         "validation_share": 0.0,
