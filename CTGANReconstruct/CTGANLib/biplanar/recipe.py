@@ -55,8 +55,8 @@ class BiplanarSettings(TrainingSettings):
         start_from: a model of the store or its folder to go on from, with its mean volume; empty to begin anew.
         deform, blend, recolor, implant, restyle: the augmentations: smooth deformation, shapes between two patients,
             other HU of the tissues, tubes and nodules, other radiography systems (half of the examples).
-        vary_geometry: whether views, angles and distances are random in half of the examples, as a generator that is told the cameras may
-            learn. (One that is not, such as ``dual-path``, learns the default acquisition better without.)
+        vary_geometry: whether views, angles and distances are random, in half of the examples, as a generator that is
+            told the cameras may learn. (Another one, ``dual-path``, learns the default acquisition better without.)
     """
 
     generator: str = "geometry-aware"
