@@ -68,8 +68,18 @@ def _run(command: list[str], advice: str) -> None:
         sys.exit(f"The test environment could not be made: {' '.join(command)} failed. {advice}")
 
 
-def run(arguments: list[str], part: str = "") -> int:
-    """Run an environment's Python in the repository, with the project's packages on its path; return its status."""
+def entered(part: str = "") -> bool:
+    """Whether this Python is that of an environment."""
+    return Path(sys.prefix) == folder(part)
+
+
+def restart(part: str = "") -> int:
+    """Run this program again, with its arguments, in an environment; return its status."""
+    return run([os.path.abspath(sys.argv[0]), *sys.argv[1:]], part, Path.cwd())
+
+
+def run(arguments: list[str], part: str = "", directory: Path = REPOSITORY) -> int:
+    """Run an environment's Python in a directory, with the project's packages on its path; return its status."""
     paths = [str(REPOSITORY / "CTGANReconstruct"), str(REPOSITORY / "CTGANTrain"), str(TESTING)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}
-    return subprocess.run([str(python(part)), *arguments], cwd=REPOSITORY, env=environment).returncode
+    return subprocess.run([str(python(part)), *arguments], cwd=directory, env=environment).returncode

@@ -37,10 +37,8 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=8, metavar="N", help="large CTs to prepare; default 8")
     parser.add_argument("--many", type=int, default=MANY, metavar="N", help=f"small CTs; default {MANY}")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder("benchmarks"):
-        given = {name: value for name, value in vars(arguments).items() if value}
-        parts = [(f"--{n}", str(v.resolve() if isinstance(v, Path) else v)) for n, v in given.items()]
-        return environment.run([str(Path(__file__).resolve()), *sum(parts, ())], "benchmarks")
+    if not environment.entered("benchmarks"):
+        return environment.restart("benchmarks")
     with tempfile.TemporaryDirectory() as name:
         rows = measure_speed(Path(name), arguments.data, arguments.cases)
         rows += measure_memory(Path(name), (FEW, arguments.many))

@@ -35,13 +35,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the choice of patients and of the training")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value is not None}
-        parts = []
-        for name, value in given.items():
-            values = value if isinstance(value, list) else [value.resolve() if isinstance(value, Path) else value]
-            parts += [f"--{name}", *map(str, values)]
-        return environment.run([str(Path(__file__).resolve()), *parts])
+    if not environment.entered():
+        return environment.restart()
     from CTGANLib.datasets.preparation import prepare_data
     from CTGANLib.device import choose_device
     from CTGANLib.events import Reporter, part

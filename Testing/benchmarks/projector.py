@@ -47,9 +47,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="project the CTs of this folder instead")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder("benchmarks"):
-        paths = [(f"--{name}", str(path.resolve())) for name, path in vars(arguments).items() if path]
-        return environment.run([str(Path(__file__).resolve()), *sum(paths, ())], "benchmarks")
+    if not environment.entered("benchmarks"):
+        return environment.restart("benchmarks")
     engines, missing = install()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

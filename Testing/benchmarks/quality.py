@@ -48,10 +48,8 @@ def main() -> int:
     parser.add_argument("--model", metavar="NAME", help="ours, a model of the store or its folder; default: the first")
     parser.add_argument("--rival", metavar="NAME", help=f"a dual-path model; default: {RIVAL}, if there is one")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value}
-        parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
-        return environment.run([str(Path(__file__).resolve()), *parts])
+    if not environment.entered():
+        return environment.restart()
     methods = chosen(arguments.model, arguments.rival)
     # First, since a process inherits the peak memory of the one that starts it.
     costs = {name: measured(method) for name, method in {**methods, PUBLISHED: None}.items()}

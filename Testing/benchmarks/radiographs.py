@@ -30,10 +30,8 @@ def main() -> int:
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="draw all pairs there, PNG or JPEG")
     parser.add_argument("--confusion", action="store_true", help="count what the check says to spoiled pairs")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value and name != "confusion"}
-        parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
-        return environment.run([str(Path(__file__).resolve()), *parts, *["--confusion"] * arguments.confusion])
+    if not environment.entered():
+        return environment.restart()
     from CTGANLib.biplanar.reconstruct import Reconstructor
     from CTGANLib.models.store import find_model, first_model
 

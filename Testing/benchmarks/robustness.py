@@ -25,10 +25,8 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep prepared CTs there")
     parser.add_argument("--model", metavar="NAME", help="a model of the store, or its folder; default: the first")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value}
-        parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
-        return environment.run([str(Path(__file__).resolve()), *parts])
+    if not environment.entered():
+        return environment.restart()
     from CTGANLib.biplanar.condition_scores import score_conditions
     from CTGANLib.biplanar.reconstruct import Reconstructor
     from CTGANLib.datasets.preparation import prepare_data

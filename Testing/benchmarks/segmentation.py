@@ -32,10 +32,8 @@ def main() -> int:
     parser.add_argument("--rival", metavar="NAME", help="another model of the same task")
     parser.add_argument("--ct", type=Path, default=SAMPLE, metavar="FILE", help="whose segmentation is timed")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value}
-        parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
-        return environment.run([str(Path(__file__).resolve()), *parts])
+    if not environment.entered():
+        return environment.restart()
     models = {OURS: arguments.model} | ({RIVAL: arguments.rival} if arguments.rival else {})
     costs = {method: measured(model, arguments.ct) for method, model in models.items()}
     with tempfile.TemporaryDirectory() as folder:

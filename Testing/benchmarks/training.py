@@ -27,9 +27,8 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=2, help="patients a step")
     parser.add_argument("--device", default="auto", help="where torch computes")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = [f"--{name}={value}" for name, value in vars(arguments).items() if value is not None]
-        return environment.run([str(Path(__file__).resolve()), *given])
+    if not environment.entered():
+        return environment.restart()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(arguments.data, Path(folder), arguments.batch, arguments.device)
     print(f"\n{'generator':16}{'size':>6}{'read':>10}{'augment and project':>22}{'learn':>10}{'share of learning':>20}")

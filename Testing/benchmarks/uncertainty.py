@@ -33,10 +33,8 @@ def main() -> int:
     parser.add_argument("--model", metavar="NAME", help="a model of the store, or its folder; default: the first")
     parser.add_argument("--test", action="store_true", help="score the test patients instead, with nothing fitted")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value and value is not True}
-        parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
-        return environment.run([str(Path(__file__).resolve()), *parts, *["--test"][: arguments.test]])
+    if not environment.entered():
+        return environment.restart()
     from CTGANLib.datasets.preparation import prepare_data
     from CTGANLib.models.store import find_model, first_model
 
