@@ -14,15 +14,12 @@ from slicer import (
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-)
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic
 
 from CTGANReconstructLib.acquisitions import showAcquisition
 from CTGANReconstructLib.backend import Backend, CTGANLibBackend
 from CTGANReconstructLib.events import Progress
+from CTGANReconstructLib.module_tests import ModuleTest
 from CTGANReconstructLib.panel_widget import Panel, PanelWidget
 from CTGANReconstructLib.project_panel import ProjectPanel
 from CTGANReconstructLib.project_task import ProjectTask
@@ -35,7 +32,7 @@ from CTGANReconstructLib.render_panel import RenderPanel
 from CTGANReconstructLib.render_sensitivity import SensitivityResult, SensitivityTask
 from CTGANReconstructLib.render_task import RenderResult, RenderTask, Shot
 from CTGANReconstructLib.render_view import View
-from CTGANReconstructLib.sample_data import SAMPLE_NAME, registerSampleData
+from CTGANReconstructLib.sample_data import loadSample, registerSampleData
 from CTGANReconstructLib.segment_panel import SegmentPanel
 from CTGANReconstructLib.segment_task import SegmentResult, SegmentTask
 from CTGANReconstructLib.synthesize_panel import SynthesizePanel
@@ -487,20 +484,13 @@ class CTGANReconstructLogic(ScriptedLoadableModuleLogic):
         return runTask(task, self.backend, onProgress)
 
 
-class CTGANReconstructTest(ScriptedLoadableModuleTest):
+class CTGANReconstructTest(ModuleTest):
     """Run in Slicer by Reload and Test, and by the extension's build."""
-
-    def setUp(self) -> None:
-        slicer.mrmlScene.Clear()
 
     def test_samplePatient(self) -> None:
         logic = CTGANReconstructLogic()
-        if logic.backend.missingPackages():
-            self.skipTest("The Python packages are not installed.")
-        import SampleData
-
         registerSampleData()
-        pa, lateral, ct = SampleData.downloadSamples(SAMPLE_NAME)
+        pa, lateral, ct = loadSample()
         result = logic.reconstruct(pa, lateral)
         self.assertGreater(result.consistency["pa"]["ncc"], 0.9)
         self.assertLess(slicer.util.arrayFromVolume(result.volume).min(), -900)
@@ -510,20 +500,12 @@ class CTGANReconstructTest(ScriptedLoadableModuleTest):
         self.assertGreater(logic.segment(ct).volumesMl["Right lung"], 1000)
 
     def test_synthetic_volume(self) -> None:
-        logic = CTGANReconstructLogic()
-        if logic.backend.missingPackages():
-            self.skipTest("The Python packages are not installed.")
-        (volume,) = logic.synthesize(seed=3).volumes
+        (volume,) = CTGANReconstructLogic().synthesize(seed=3).volumes
         self.assertLess(slicer.util.arrayFromVolume(volume).min(), -900)
 
     def test_picture(self) -> None:
-        logic = CTGANReconstructLogic()
-        if logic.backend.missingPackages():
-            self.skipTest("The Python packages are not installed.")
-        import SampleData
-
         registerSampleData()
-        ct = SampleData.downloadSamples(SAMPLE_NAME)[2]
-        result = logic.render(ct, view=slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLViewNode"), truth=True)
+        view = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLViewNode")
+        result = CTGANReconstructLogic().render(loadSample()[2], view=view, truth=True)
         self.assertEqual(slicer.util.arrayFromVolume(result.volume).shape, (1, 256, 256, 3))
         self.assertGreater(result.scores["ssim"], 0.7)

@@ -34,7 +34,7 @@ def showAcquisition(radiograph: slicer.vtkMRMLScalarVolumeNode) -> list[slicer.v
 
 
 def drawAcquisition(
-    acquisition: dict, models: list[slicer.vtkMRMLModelNode | None], name: str
+    acquisition: dict, models: list[slicer.vtkMRMLModelNode | None], name: str, temporary: bool = False
 ) -> list[slicer.vtkMRMLModelNode]:
     """Draw an acquisition with given models or, where there are none, new ones.
 
@@ -42,6 +42,7 @@ def drawAcquisition(
         acquisition: see ``Acquisition.to_dict`` of CTGANLib.
         models: those of an earlier call.
         name: begins the names of new ones.
+        temporary: whether new ones are neither listed in Slicer's modules nor saved.
 
     Raises:
         ValueError: these are not the data of an acquisition.
@@ -59,8 +60,7 @@ def drawAcquisition(
     for number, (part, surface, color, opacity) in enumerate(parts):
         model = models[number] if number < len(models) else None
         if model is None:
-            model = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", f"{name}: {part}")
-            model.CreateDefaultDisplayNodes()
+            model = _newModel(f"{name}: {part}", temporary)
             display = model.GetDisplayNode()
             display.SetColor(color)
             display.SetOpacity(opacity)
@@ -69,6 +69,17 @@ def drawAcquisition(
         model.SetAndObservePolyData(surface)
         drawn.append(model)
     return drawn
+
+
+def _newModel(name: str, temporary: bool) -> slicer.vtkMRMLModelNode:
+    model = slicer.vtkMRMLModelNode()
+    model.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+    model.SetHideFromEditors(temporary)  # Slicer looks at it as the node is added
+    model = slicer.mrmlScene.AddNode(model)
+    model.CreateDefaultDisplayNodes()
+    for node in (model, model.GetDisplayNode()):
+        node.SetSaveWithScene(not temporary)
+    return model
 
 
 def _corners(acquisition) -> np.ndarray:

@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import tempfile
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import slicer
 from slicer.i18n import tr as _
@@ -31,6 +32,17 @@ def installPackages() -> None:
     Raises:
         RuntimeError: the user declined, or the installation failed.
     """
+    try:
+        _installMissing()
+    except CalledProcessError as error:  # of pip
+        raise RuntimeError(
+            _("The Python packages could not be installed. The Python console says why; most often it is the network.")
+        ) from error
+    if missing := missingPackages():
+        raise RuntimeError(_("These Python packages could not be installed: {names}.").format(names=", ".join(missing)))
+
+
+def _installMissing() -> None:
     if not _isSatisfied(_TORCH):
         _installTorch()
     requirements = [requirement for requirement in _requirements() if not _isSatisfied(requirement)]
@@ -39,8 +51,6 @@ def installPackages() -> None:
             constraints = Path(folder) / "constraints.txt"
             constraints.write_text("".join(f"{line}\n" for line in _heldVersions()), encoding="utf-8")
             _installWithPip(requirements, constraints)
-    if missing := missingPackages():
-        raise RuntimeError(_("These Python packages could not be installed: {names}.").format(names=", ".join(missing)))
 
 
 def _requirements() -> list[str]:

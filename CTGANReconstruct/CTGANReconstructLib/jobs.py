@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .events import EventReader, Progress
-from .processes import killTree, startTree, terminateTree
+from .processes import isTreeAlive, killTree, startTree, terminateTree
 
 _CANCELLED_STATUS = 130
 _SECONDS_TO_END = 3.0
 _POLL_SECONDS = 0.05
 _DETAILS_SIZE = 8000
+_LAUNCHER_SAYS_KILLED = "exit abnormally - Report the problem"
 
 
 class JobError(RuntimeError):
@@ -65,7 +66,7 @@ class Job:
         """Read new events; return whether the job has ended."""
         if self._stdout.closed:
             return True
-        ended = self._process.poll() is not None
+        ended = self._process.poll() is not None and not self._isCleaningUp()
         self._events.feed(self._stdout.read())
         if ended:
             self._events.feed(b"\n")
@@ -74,6 +75,10 @@ class Job:
         elif self._killTime is not None and time.monotonic() > self._killTime:
             killTree(self._process)
         return ended
+
+    def _isCleaningUp(self) -> bool:
+        """Whether children of a cancelled child use their grace time; ``PythonSlicer`` ends before its Python does."""
+        return self._killTime is not None and time.monotonic() < self._killTime and isTreeAlive(self._process)
 
     def cancel(self) -> None:
         """Ask the child and its children to end; go on polling, which ends them by force after a grace time."""
@@ -111,9 +116,9 @@ class Job:
             message = str(error.get("message") or "The computation failed.")
             raise JobError(message, str(error.get("advice") or ""), self._details())
         if status != 0:
-            raise JobError(
-                f"The computation ended unexpectedly (exit status {status}).", adviceFor(status), self._details()
-            )
+            details = self._details()
+            message = f"The computation ended unexpectedly (exit status {status})."
+            raise JobError(message, adviceFor(status, details), details)
         if self._events.result is None:
             raise JobError("The computation ended without a result.", "", self._details())
         return self._events.result
@@ -123,8 +128,9 @@ class Job:
         return self._stderr.read_bytes()[-_DETAILS_SIZE:].decode(errors="replace").strip()
 
 
-def adviceFor(status: int) -> str:
-    """What to do about a process that ended unexpectedly."""
-    if status == -9:  # SIGKILL: on Linux mostly the system's answer to a lack of memory
+def adviceFor(status: int, details: str) -> str:
+    """What to do about a process that ended unexpectedly, and printed the details as errors."""
+    # SIGKILL is on Linux mostly the system's answer to a lack of memory. PythonSlicer, which starts Python, says it so.
+    if status == -9 or _LAUNCHER_SAYS_KILLED in details:
         return "The computer may have run out of memory. Close other programs and try again."
     return "See the details."

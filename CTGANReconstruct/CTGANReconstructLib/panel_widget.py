@@ -67,6 +67,9 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.initializeParameterNode()
+        if self.parent.isEntered:  # the module was reloaded, after which Slicer does not call enter
+            self._entered = True
+            self._updateActive()
 
     def loadPage(self, title: str, uiFile: str) -> object:
         """Load a .ui file of the module's resources as its next page; return its widgets by name."""
@@ -117,7 +120,8 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             panel.setParameters(parameterNode)
         if parameterNode is not None:
             self._parameterNodeGuiTags = [parameterNode.connectGui(panel.ui) for panel in self.panels]
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
+            # The node itself: the mixin keeps what was observed, and a kept wrapper would read each change for ever.
+            self.addObserver(parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
 
     def onParameterNodeModified(self, caller, event) -> None:
         for panel in self.panels:
@@ -148,4 +152,5 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             for tag in self._parameterNodeGuiTags:
                 self._parameterNode.disconnectGui(tag)
             self._parameterNodeGuiTags = []
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
+            node = self._parameterNode.parameterNode
+            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)

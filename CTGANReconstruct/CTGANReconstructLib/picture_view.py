@@ -23,7 +23,7 @@ class PictureView:
         """
         self._view, self._onSelected = view, onSelected
         self.pixmap: qt.QPixmap | None = None
-        self._scene = qt.QGraphicsScene()
+        self._scene = qt.QGraphicsScene(view)  # goes with the view
         self._corners: tuple[float, float, float, float] | None = None
         self._later = qt.QTimer()  # a view that has just become visible has its size a moment later
         self._later.setSingleShot(True)

@@ -5,10 +5,14 @@ started would leave the others computing.
 """
 
 import os
+import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
+
+_ATTEMPTS, _SECONDS_BETWEEN = 10, 0.05
 
 
 def startTree(
@@ -27,6 +31,16 @@ def startTree(
         group = {"start_new_session": True}
     with open(stdout, "wb") as out, open(stderr, "wb") as err:
         return subprocess.Popen(command, env=environment, stdin=stdin, stdout=out, stderr=err, **group)
+
+
+def isTreeAlive(process: subprocess.Popen) -> bool:
+    """Whether a process or one of its children is still there; on Windows only the process itself can be seen."""
+    if os.name == "nt":
+        return process.poll() is None
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        os.killpg(process.pid, 0)
+        return True
+    return False
 
 
 def terminateTree(process: subprocess.Popen) -> None:
@@ -48,6 +62,15 @@ def killTree(process: subprocess.Popen) -> None:
         )
     else:
         _signalGroup(process, signal.SIGKILL)
+
+
+def removeFolder(folder: Path) -> None:
+    """Delete the folder of a process that has ended; Windows lets go of its files a moment later."""
+    for _attempt in range(_ATTEMPTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_SECONDS_BETWEEN)
 
 
 def _signalGroup(process: subprocess.Popen, number: int) -> None:

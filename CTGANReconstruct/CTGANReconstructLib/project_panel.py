@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -11,9 +10,10 @@ from .backend import Backend
 from .job_control import JobControl
 from .nodes import ctProblem, firstCT
 from .panel_widget import Panel
+from .picture_view import pixmapOf
 from .preview import startPreview
 from .project_task import Pose, ProjectTask
-from .scene import showRadiograph
+from .scene import removeShown, showRadiograph
 from .server import Server
 
 Radiographs = dict[Pose, slicer.vtkMRMLScalarVolumeNode]
@@ -173,7 +173,7 @@ class ProjectPanel(Panel):
             self.preview.stop()
         self.preview = self._previewed = None
         for model in self._previewModels:
-            slicer.mrmlScene.RemoveNode(model)
+            removeShown(model)
         self._previewModels = []
         self._showPicture(None)
 
@@ -190,15 +190,8 @@ class ProjectPanel(Panel):
         return {**request, "view": pose} if isinstance(pose, str) else {**request, "angles": pose}
 
     def _onPicture(self, png: bytes, acquisition: dict) -> None:
-        pixmap = qt.QPixmap()
-        pixmap.loadFromData(qt.QByteArray(png), "PNG")
-        self._showPicture(pixmap)
-        isNew = not self._previewModels
-        self._previewModels = drawAcquisition(acquisition, self._previewModels, _("Preview"))
-        if isNew:
-            for model in self._previewModels:
-                model.SetHideFromEditors(True)
-                model.SetSaveWithScene(False)
+        self._showPicture(pixmapOf(png))
+        self._previewModels = drawAcquisition(acquisition, self._previewModels, _("Preview"), temporary=True)
 
     def _showPicture(self, pixmap) -> None:
         self.ui.previewLabel.visible = pixmap is not None

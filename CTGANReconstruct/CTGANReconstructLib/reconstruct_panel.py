@@ -10,6 +10,7 @@ from .job_control import JobControl
 from .model_choice import ModelChoice
 from .nodes import radiographProblem
 from .panel_widget import Panel
+from .path_edits import connectPath
 from .reconstruct_task import Radiograph, ReconstructResult, ReconstructTask
 
 AUTOMATIC = "Automatic"
@@ -34,8 +35,8 @@ class ReconstructPanel(Panel):
         self.job = JobControl(
             ui.reconstructButton, ui.progressBar, ui.statusLabel, backend, self._makeTask, self._onDone
         )
-        ui.paFileEdit.currentPathChanged.connect(lambda path: self._set("paFile", path))
-        ui.lateralFileEdit.currentPathChanged.connect(lambda path: self._set("lateralFile", path))
+        connectPath(ui.paFileEdit, lambda path: self._set("paFile", path))
+        connectPath(ui.lateralFileEdit, lambda path: self._set("lateralFile", path))
         self._models = ModelChoice(ui.modelComboBox, "biplanar", lambda name: self._set("model", name))
         self._showResult("")
 

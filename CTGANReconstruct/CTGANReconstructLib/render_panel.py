@@ -144,7 +144,7 @@ class RenderPanel(Panel):
         self.follower.choose(self._makeShot(), parameters.renderCompare, self._options())
         if not parameters.renderFollow:
             self.follower.rest()
-        elif self._backend.missingPackages():  # the user is asked when something is to be made
+        elif self.follower.server is None and self._backend.missingPackages():  # the user is asked at Render
             self._showProblem(_("Python packages are missing. Click Render to install them."))
         else:
             self.follower.follow()

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import slicer
+
 from .resources import codeFolder, sharedResource
 
 SAMPLE_NAME = "CTGAN sample patient"
@@ -17,6 +19,25 @@ _FILES = {
 def sampleFiles() -> list[Path]:
     """PA and lateral radiograph and the CT they were projected from, of one patient."""
     return [sharedResource("SampleData") / name for name in _FILES]
+
+
+def loadSample(source=None) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """Load PA and lateral radiograph and CT, as a click in the Sample Data module does.
+
+    What that module loads by itself forgets its file, and with it the tags that say how a radiograph was taken.
+
+    Args:
+        source: the ``SampleData.SampleDataSource``; None: what :func:`registerSampleData` has registered.
+    """
+    import SampleData
+
+    logic = SampleData.SampleDataLogic()
+    source = source or logic.sourceForSampleName(SAMPLE_NAME)
+    paths = logic.downloadSourceIntoCache(source)  # copies, so that nobody saves into the extension's own folder
+    return [
+        slicer.util.loadVolume(path, {"name": name, **source.loadFileProperties})
+        for path, name in zip(paths, source.nodeNames, strict=True)
+    ]
 
 
 def registerSampleData() -> None:
@@ -39,4 +60,5 @@ def registerSampleData() -> None:
         checksums=[f"SHA256:{hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files],
         loadFileTypes=["VolumeFile"] * len(files),
         loadFileProperties={"singleFile": True},
+        customDownloader=loadSample,
     )

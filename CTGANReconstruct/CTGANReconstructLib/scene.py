@@ -107,6 +107,13 @@ def placeInFolder(node: slicer.vtkMRMLNode, name: str) -> None:
     _place(node, folder)
 
 
+def removeShown(node: slicer.vtkMRMLDisplayableNode) -> None:
+    """Remove a node together with its display nodes, which the scene would keep."""
+    displays = [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
+    for each in [node, *filter(None, displays)]:
+        slicer.mrmlScene.RemoveNode(each)
+
+
 def _place(node: slicer.vtkMRMLNode, parentItem: int) -> None:
     """Put a node below an item of the subject hierarchy."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)

@@ -6,7 +6,6 @@ to, and by itself when its standard input closes, so not even a crash of the app
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from slicer.i18n import tr as _
 
 from .backend import Backend
 from .events import EventReader, Progress
-from .processes import killTree, startTree
+from .processes import killTree, removeFolder, startTree
 
 _POLL_MSEC = 20
 
@@ -67,7 +66,7 @@ class Server:
                 subprocess.PIPE,
             )
         except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            removeFolder(self.folder)
             raise
         self._stdout = open(self.folder / "stdout.txt", "rb")  # noqa: SIM115, closed by stop
         self._timer = qt.QTimer()
@@ -95,7 +94,7 @@ class Server:
         self._stdout.close()
         killTree(self._process)
         self._process.communicate()  # closes the pipe, too
-        shutil.rmtree(self.folder, ignore_errors=True)
+        removeFolder(self.folder)
 
     def _send(self) -> None:
         if self._busy or self._wanted is None or not self.running:

@@ -1,7 +1,6 @@
 """A task's way through the backend: inputs into a temporary folder, a job, the results into the scene."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from slicer.i18n import tr as _
 from .backend import Backend
 from .events import Progress
 from .jobs import Job, JobError
+from .processes import removeFolder
 
 
 class Task(Protocol):
@@ -83,7 +83,7 @@ class TaskRun:
         return JobError(error.message.replace(f"{self._folder}{os.sep}", ""), error.advice, error.details)
 
     def _removeFolder(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        removeFolder(self._folder)
 
 
 def optionArguments(options: dict[str, str | float | bool | None]) -> list[str]:

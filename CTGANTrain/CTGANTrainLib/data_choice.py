@@ -6,6 +6,8 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
+from CTGANReconstructLib.path_edits import connectPath
+
 
 class DataChoice:
     """A path edit, which browses for folders, and beside it a button that browses for tables."""
@@ -13,7 +15,7 @@ class DataChoice:
     def __init__(self, edit, tableButton: qt.QAbstractButton, onChanged: Callable[[str], None]) -> None:
         """Take over the widgets; ``onChanged`` is called with each new path."""
         self._edit = edit
-        edit.currentPathChanged.connect(onChanged)
+        connectPath(edit, onChanged)
         tableButton.clicked.connect(self._onBrowse)
 
     def show(self, path: str) -> None:

@@ -82,8 +82,8 @@ def settingHints(recipe: str) -> dict[str, str]:
             "deformation": _("Of the anatomy that new CTs begin with, in mm; with 0 they begin with noise"),
         },
         "rendering": {
-            "source": _("How the network sees the volume: raycast, or opacity (VTK's, at a quarter of the size)"),
-            "patients": _("Whose volumes the network knows, where it sees an opacity pass"),
+            "source": _("How the network sees the volume: raycast, or opacity (VTK's passes, at half the size)"),
+            "patients": _("Whose volumes the network knows, where it sees these passes"),
             "pictures": _("Rendered of each CT, where the data are CTs"),
             "size": _("Pixels along a side of these pictures: 256 or 512"),
             "crop": _("Pixels along a side of the parts that a step sees; 0 for whole pictures"),

@@ -6,6 +6,8 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
+from CTGANReconstructLib.path_edits import connectPath
+
 from .scene_volumes import SceneVolumes, volumeFiles
 
 
@@ -17,7 +19,7 @@ class ScenePanel:
         self._ui, self._onWritten = ui, onWritten
         self._parameters = None
         self._writer = SceneVolumes(self._showText, self._onDone)
-        ui.sceneFolderEdit.currentPathChanged.connect(self._onFolder)
+        connectPath(ui.sceneFolderEdit, self._onFolder)
         ui.sceneVolumesSelector.checkedNodesChanged.connect(self.update)
         ui.writeVolumesButton.clicked.connect(self._onWrite)
         self._showText("")

@@ -11,6 +11,7 @@ from CTGANReconstructLib.backend import Backend
 from CTGANReconstructLib.job_control import JobControl, showError
 from CTGANReconstructLib.models import installedModels
 from CTGANReconstructLib.panel_widget import Panel
+from CTGANReconstructLib.path_edits import connectPath
 
 from .data_choice import DataChoice
 from .study_reading import ReadingPart
@@ -38,7 +39,7 @@ class StudyPanel(Panel):
             "studyFolder": ui.studyFolderEdit,
         }
         for name, edit in self._folders.items():
-            edit.currentPathChanged.connect(lambda path, name=name: self._set(name, path))
+            connectPath(edit, lambda path, name=name: self._set(name, path))
         ui.studyModelsList.connect("itemChanged(QListWidgetItem*)", self._onModel)
         ui.readButton.clicked.connect(self._onRead)
         ui.showResultsButton.clicked.connect(self._onShowResults)

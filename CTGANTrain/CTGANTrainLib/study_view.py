@@ -6,7 +6,7 @@ import slicer
 
 from CTGANLib.evaluation.reader_study import SLICES
 from CTGANReconstructLib.nodes import readVolume
-from CTGANReconstructLib.scene import addCT, addVolume
+from CTGANReconstructLib.scene import addCT, addVolume, removeShown
 
 
 class CaseView:
@@ -43,11 +43,12 @@ class CaseView:
     def remove(self) -> None:
         """Take the case off the scene, and show the layout of before."""
         if self.node is not None and not slicer.mrmlScene.IsClosing():  # else it goes by itself
-            slicer.mrmlScene.RemoveNode(self.node)
+            removeShown(self.node)
         self._node = None
-        if self._layoutBefore is not None:
-            slicer.app.layoutManager().setLayout(self._layoutBefore)
-            self._layoutBefore = None
+        manager = slicer.app.layoutManager()
+        if self._layoutBefore is not None and manager is not None:  # which goes first as the application closes
+            manager.setLayout(self._layoutBefore)
+        self._layoutBefore = None
 
     def _showAlone(self, kind: str) -> None:
         manager = slicer.app.layoutManager()

@@ -50,7 +50,7 @@ class Trainings:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._started: dict[Path, _Started] = {}
-        self._endedElsewhere: set[Path] = set()
+        self._askedToEnd: set[Path] = set()
 
     def start(self, task: TrainTask) -> Run:
         """Start a training in its run folder, which is made where it is not there yet.
@@ -70,6 +70,7 @@ class Trainings:
         except OSError as error:
             raise JobError(_("The training could not be started: {error}.").format(error=error)) from error
         self._started[run.folder.resolve()] = _Started(run, process, time.time())
+        self._askedToEnd.discard(run.folder.resolve())
         return run
 
     def resume(self, run: Run) -> None:
@@ -112,15 +113,14 @@ class Trainings:
         folder = run.folder.resolve()
         started = self._started.get(folder)
         if started and started.isRunning:
-            (killTree if started.isEnded else terminateTree)(started.process)
+            (killTree if folder in self._askedToEnd else terminateTree)(started.process)
             started.isEnded = True
-        elif not endTraining(run.status().get("pid"), folder, force=folder in self._endedElsewhere):
+        elif not endTraining(run.status().get("pid"), folder, force=folder in self._askedToEnd):
             raise JobError(
                 _("The process of {name} cannot be found on this computer.").format(name=run.name),
                 _("End it where it was started."),
             )
-        else:
-            self._endedElsewhere.add(folder)
+        self._askedToEnd.add(folder)
 
     def failures(self) -> list[JobError]:
         """Why trainings that were started here have failed since the last call."""
@@ -165,7 +165,7 @@ def _failure(folder: Path, status: int) -> JobError:
     if reader.error is not None:
         return JobError(str(reader.error.get("message") or ""), str(reader.error.get("advice") or ""), details)
     message = _("The training {name} ended unexpectedly (exit status {status}).")
-    return JobError(message.format(name=folder.name, status=status), adviceFor(status), details)
+    return JobError(message.format(name=folder.name, status=status), adviceFor(status, details), details)
 
 
 def _removeIfEmpty(folder: Path) -> None:

@@ -49,8 +49,7 @@ def checked(panel, ui, data):
 
 
 def check(panel):
-    panel.ui.checkButton.click()
-    harness.run_events(until=lambda: not panel.job.running)
+    harness.click_and_wait(panel.ui.checkButton, panel.job)
 
 
 def cells(ui, column):
@@ -72,6 +71,8 @@ def test_button_says_what_is_missing(ui, tmp_path):
     assert ui.checkButton.toolTip.startswith("There is no folder")
     ui.dataEdit.currentPath = str(tmp_path)
     assert ui.checkButton.enabled
+    ui.dataEdit.currentPath = ""
+    assert (ui.checkButton.enabled, ui.checkButton.toolTip) == (False, "Choose a data folder or a table of cases")
 
 
 def test_each_case_is_shown_with_the_reason_why_it_is_left_out(checked, ui):
@@ -201,8 +202,7 @@ def test_cancel_and_scene_close(panel, ui, backend, data):
     ui.dataEdit.currentPath = str(data)
     ui.checkButton.click()
     harness.run_events(until=lambda: ui.checkProgressBar.value == 10)
-    ui.checkButton.click()
-    harness.run_events(until=lambda: not panel.job.running)
+    harness.click_and_wait(ui.checkButton, panel.job)
     assert ui.checkStatusLabel.text == "Cancelled"
     ui.checkButton.click()
     slicer.mrmlScene.Clear()

@@ -37,8 +37,7 @@ def ui(panel, tmp_path):
 
 
 def evaluate(panel):
-    panel.ui.evaluateButton.click()
-    harness.run_events(until=lambda: not panel.job.running)
+    harness.click_and_wait(panel.ui.evaluateButton, panel.job)
 
 
 def test_button_says_what_is_missing(panel, tmp_path, monkeypatch, loaded):

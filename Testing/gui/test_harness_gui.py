@@ -265,6 +265,34 @@ def test_directory_button_and_path_edit(tmp_path):
     assert edit.currentPath == "/data/weights.pt"
 
 
+def test_path_edit_tells_acceptable_paths_only():
+    edit, paths, valid = ctk.ctkPathLineEdit(), [], []
+    edit.currentPathChanged.connect(paths.append)
+    edit.validInputChanged.connect(valid.append)
+    for path in ("/data/IM0001", "", "/data/x.png"):
+        edit.currentPath = path
+    assert (paths, valid) == (["/data/IM0001", "/data/x.png"], [True, False, True])
+    edit.nameFilters = ["Pictures (*.png *.nii.gz)", "All files (*)"]
+    for path in ("/data/IM0001", "/data/x.PNG", "/data/x.nii.gz", "/data/y.png"):
+        edit.currentPath = path
+    assert paths[2:] == ["/data/y.png"]
+
+
+def test_path_edit_remembers():
+    def edit():
+        made = ctk.ctkPathLineEdit()
+        made.settingKey = "CTGANTest"
+        return made
+
+    first = edit()
+    for path in ("/a", "/b", "/a"):
+        first.currentPath = path
+        first.addCurrentPathToHistory()
+        assert first.currentPath == path
+    assert [first.comboBox().itemText(row) for row in range(first.comboBox().count)] == ["/a", "/b"]
+    assert edit().currentPath == "/a"
+
+
 UI = """<ui version="4.0"><class>Form</class><widget class="QWidget" name="Form">{inside}</widget>{connections}</ui>"""
 CONNECTION = """<connections><connection><sender>Form</sender><signal>{signal}</signal><receiver>Form</receiver>
 <slot>{slot}</slot></connection></connections>"""

@@ -31,10 +31,6 @@ def ui(panel):
     return panel.ui
 
 
-def wait(panel):
-    harness.run_events(until=lambda: not panel.job.running)
-
-
 def names(ui):
     return [ui.modelsTable.item(row, 0).text() for row in range(ui.modelsTable.rowCount)]
 
@@ -58,11 +54,16 @@ def test_what_ships_stays(ui):
     assert all(button.enabled for button in buttons)
 
 
+def test_reload_lists_the_models(loaded):
+    loaded.widget.onReload()
+    loaded.widget.showPanel(loaded.widget.panels[3])
+    assert loaded.widget.panels[3].ui.modelsTable.rowCount > 0
+
+
 def test_rename_and_delete(panel, ui, backend):
     ui.modelsTable.selectRow(0)
     harness.answers.append("Thorax ä")
-    ui.renameButton.click()
-    wait(panel)
+    harness.click_and_wait(ui.renameButton, panel.job)
     assert backend.arguments == ["models", "rename", "ChestBiplanar", "Thorax ä"]
     assert names(ui) == ["Shipped", "Thorax ä"] and "Thorax ä" in ui.modelsStatusLabel.text
     ui.modelsTable.selectRow(1)
@@ -70,32 +71,27 @@ def test_rename_and_delete(panel, ui, backend):
     ui.deleteModelButton.click()
     assert not panel.job.running
     harness.answers.append(True)
-    ui.deleteModelButton.click()
-    wait(panel)
+    harness.click_and_wait(ui.deleteModelButton, panel.job)
     assert names(ui) == ["Shipped"]
 
 
 def test_import(panel, ui, tmp_path, backend):
     writeModel(tmp_path / "New", "New model")
     harness.answers.append(str(tmp_path / "New"))
-    ui.importFolderButton.click()
-    wait(panel)
+    harness.click_and_wait(ui.importFolderButton, panel.job)
     assert "New" in names(ui) and "New has been imported" in ui.modelsStatusLabel.text
     (tmp_path / "foreign.zip").touch()
     harness.answers.append(str(tmp_path / "foreign.zip"))
-    ui.importFileButton.click()
-    wait(panel)
+    harness.click_and_wait(ui.importFileButton, panel.job)
     assert harness.dialogs[-1].text == "foreign.zip is not a CTGAN model. Choose another file."
 
 
 def test_export_and_verify(panel, ui, tmp_path, backend):
     ui.modelsTable.selectRow(0)
     harness.answers.append(str(tmp_path / "out"))
-    ui.exportButton.click()
-    wait(panel)
+    harness.click_and_wait(ui.exportButton, panel.job)
     assert (tmp_path / "out.zip").is_file()
-    ui.verifyButton.click()
-    wait(panel)
+    harness.click_and_wait(ui.verifyButton, panel.job)
     assert "ChestBiplanar is as it was made" in ui.modelsStatusLabel.text
 
 
@@ -113,8 +109,7 @@ def test_cancel(panel, ui, backend):
     assert not ui.cancelButton.enabled
     ui.verifyButton.click()
     harness.run_events(until=lambda: ui.modelsProgressBar.value == 10)
-    ui.cancelButton.click()
-    wait(panel)
+    harness.click_and_wait(ui.cancelButton, panel.job)
     assert ui.modelsStatusLabel.text == "Cancelled" and not ui.cancelButton.enabled
 
 

@@ -47,10 +47,6 @@ def ui(panel):
     return panel.ui
 
 
-def waitForEnd(panel, timeout=30):
-    harness.run_events(until=lambda: not panel.job.running, timeout=timeout)
-
-
 def waitForPicture(ui, timeout=30):
     harness.run_events(until=lambda: not ui.previewLabel.isHidden(), timeout=timeout)
 
@@ -98,8 +94,7 @@ def test_button_says_what_is_missing(ui, ct):
 
 def test_radiographs_appear_on_their_detectors_with_their_beams(ui, panel, backend, ct):
     ui.previewCheckBox.checked = False
-    ui.projectButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.projectButton, panel.job)
     assert backend.arguments[:1] == ["project"]
     assert backend.arguments[backend.arguments.index("--view") + 1 :][:2] == ["PA", "LLAT"]
     pa, lateral = panel.radiographs.values()
@@ -121,16 +116,13 @@ def test_radiographs_appear_on_their_detectors_with_their_beams(ui, panel, backe
 def test_projecting_again_replaces_the_radiographs(ui, panel, ct):
     ui.previewCheckBox.checked = False
     ui.anglesCheckBox.checked = True
-    ui.projectButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.projectButton, panel.job)
     first, count = list(panel.radiographs.values()), len(models())
     ui.primarySlider.value = 40
-    ui.projectButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.projectButton, panel.job)
     assert list(panel.radiographs.values()) == first and len(models()) == count == 9
     slicer.mrmlScene.RemoveNode(first[0])
-    ui.projectButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.projectButton, panel.job)
     assert panel.radiographs["PA"].GetScene() is slicer.mrmlScene
 
 
@@ -143,8 +135,7 @@ def test_choices_reach_the_backend(ui, panel, backend, ct):
     ui.detectorSizeSpinBox.value = 256
     ui.energySpinBox.value = 60
     ui.filmCheckBox.checked = True
-    ui.projectButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.projectButton, panel.job)
     assert backend.arguments[backend.arguments.index("--view") + 1 :][:2] == ["AP", "LLAT"]
     assert backend.arguments[backend.arguments.index("--angles") + 1 :][:3] == ["30.0", "-10.0", "0.0"]
     assert backend.value("--source-to-detector-distance") == "1500.0"
@@ -162,12 +153,11 @@ def test_angles_can_be_moved_when_they_are_used(ui):
 
 def test_three_clicks_from_ct_to_reconstruction(loaded, ui, panel, backend):
     """The first one opens the module, the panel having chosen the CT."""
-    ui.projectButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.projectButton, panel.job)
     ui.reconstructFromTheseButton.click()
     reconstruct = loaded.widget.panels[0]
     assert reconstruct.job.running
-    waitForEnd(reconstruct)
+    harness.wait_for(reconstruct.job)
     assert reconstruct.lastResult.volume.GetScene() is slicer.mrmlScene
     assert [backend.value(option)[-8:] for option in ("--pa", "--lateral")] == ["/pa.nrrd", "ral.nrrd"]
     chosen = reconstruct.ui.paSelector.currentNode(), reconstruct.ui.lateralSelector.currentNode()
@@ -178,10 +168,9 @@ def test_three_clicks_from_ct_to_reconstruction(loaded, ui, panel, backend):
 def test_geometry_given_by_hand_does_not_spoil_the_pair(loaded, ui, panel, backend):
     reconstruct = loaded.widget.panels[0]
     reconstruct.ui.sourceToDetectorSpinBox.value = 1234
-    ui.projectButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.projectButton, panel.job)
     ui.reconstructFromTheseButton.click()
-    waitForEnd(reconstruct)
+    harness.wait_for(reconstruct.job)
     assert backend.value("--source-to-detector-distance") is None
 
 
@@ -237,6 +226,8 @@ def test_preview_ends_with_the_panel(loaded, ui, panel, end):
     assert childIsGone(process)
     assert not folder.exists()
     assert models() == []
+    displays = slicer.util.getNodesByClass("vtkMRMLModelDisplayNode")
+    assert all(display.GetDisplayableNode() for display in displays)
 
 
 def test_preview_comes_back_with_the_panel(loaded, ui, panel):
@@ -274,8 +265,7 @@ def test_no_preview_without_packages(ct, backend):
 def test_failures_are_shown(ui, panel, backend):
     ui.previewCheckBox.checked = False
     backend.behavior = "error"
-    ui.projectButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.projectButton, panel.job)
     (dialog,) = harness.dialogs
     assert "color photograph" in dialog.text
     assert panel.radiographs == {} and models() == []
@@ -307,8 +297,7 @@ def test_bad_geometry_is_said_in_one_sentence(realPanel, change, message):
     realPanel.ui.previewCheckBox.checked = False
     name, value = change
     getattr(realPanel.ui, name).value = value
-    realPanel.ui.projectButton.click()
-    waitForEnd(realPanel, 120)
+    harness.click_and_wait(realPanel.ui.projectButton, realPanel.job, 120)
     (dialog,) = harness.dialogs
     assert message in dialog.text and "Traceback" not in dialog.text
 
@@ -317,8 +306,7 @@ def test_bad_geometry_is_said_in_one_sentence(realPanel, change, message):
 def test_a_volume_without_hu_is_said_in_one_sentence(realPanel):
     realPanel.ui.previewCheckBox.checked = False
     realPanel.ui.ctSelector.setCurrentNode(addVolume("MR", value=7.0))
-    realPanel.ui.projectButton.click()
-    waitForEnd(realPanel, 120)
+    harness.click_and_wait(realPanel.ui.projectButton, realPanel.job, 120)
     (dialog,) = harness.dialogs
     assert dialog.text.startswith("ct.nrrd is empty: all its values are 7")  # and nothing of a temporary folder
 

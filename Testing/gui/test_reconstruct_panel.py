@@ -1,11 +1,15 @@
 """The panel of CTGANReconstruct: what a user sees and clicks, with a fake backend."""
 
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 pytest.importorskip("slicer")
 pytest.importorskip("PySide6.QtWidgets")
+import qt
 import slicer
 from fake_tasks import writeModel
 
@@ -36,10 +40,6 @@ def radiographs(ui):
     return nodes
 
 
-def waitForEnd(loaded):
-    harness.run_events(until=lambda: not loaded.widget.panels[0].job.running)
-
-
 def test_button_says_what_is_missing(ui, tmp_path):
     def tip():
         return ui.reconstructButton.enabled, ui.reconstructButton.toolTip
@@ -62,6 +62,37 @@ def test_button_says_what_is_missing(ui, tmp_path):
     assert tip() == (False, "The output must be another volume than the radiographs")
 
 
+def test_any_file_can_be_typed_and_cleared(loaded, ui, tmp_path):
+    for name in ("IM0001", "PA.DCM", "pa.nii.gz"):
+        (tmp_path / name).touch()
+        ui.paFileEdit.currentPath = str(tmp_path / name)
+        assert ui.reconstructButton.enabled, name
+        assert loaded.widget._parameterNode.paFile == str(tmp_path / name)
+    ui.paFileEdit.currentPath = ""
+    assert loaded.widget._parameterNode.paFile == ""
+    assert not ui.reconstructButton.enabled
+    ui.checkCheckBox.click()  # any other choice, after which the fields show what the parameter node says
+    assert ui.paFileEdit.currentPath == ""
+
+
+def test_a_file_can_be_dropped(loaded, ui, tmp_path):
+    file = tmp_path / "Röntgen 100%.dcm"
+    file.touch()
+    ui.paFileEdit.currentPath = qt.QUrl.fromLocalFile(str(file)).toDisplayString()  # what Qt inserts
+    assert ui.paFileEdit.currentPath == str(file)
+    assert loaded.widget._parameterNode.paFile == str(file)
+    assert ui.reconstructButton.enabled
+
+
+def test_leaving_the_module_leaves_no_wrapper_behind(loaded):
+    """Each one left would read all its parameters again at each change, for as long as Slicer runs."""
+    wrapper = weakref.ref(loaded.widget._parameterNode)
+    loaded.panel.exit()
+    loaded.panel.enter()
+    gc.collect()
+    assert wrapper() is None
+
+
 def test_without_a_model(scene, backend, monkeypatch, tmp_path):
     monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "none"))
     ui = harness.load_module(MODULE).widget.panels[0].ui
@@ -81,7 +112,7 @@ def test_reconstruct_shows_everything(loaded, ui, backend, radiographs):
     ui.reconstructButton.click()
     assert ui.reconstructButton.text == "Cancel"
     assert not ui.progressBar.isHidden()
-    waitForEnd(loaded)
+    harness.wait_for(loaded.widget.panels[0].job)
     assert ui.reconstructButton.text == "Reconstruct"
     assert ui.progressBar.isHidden()
     assert ui.statusLabel.text == "Done"
@@ -105,8 +136,7 @@ def test_choices_reach_the_backend(loaded, ui, backend, radiographs):
     ui.deviceComboBox.currentText = "cpu"
     ui.segmentCheckBox.checked = False
     ui.reprojectCheckBox.checked = False
-    ui.reconstructButton.click()
-    waitForEnd(loaded)
+    harness.click_and_wait(ui.reconstructButton, loaded.widget.panels[0].job)
     assert backend.value("--pa-view") == "AP"
     assert backend.value("--lateral-view") == "RLAT"
     assert backend.value("--source-to-detector-distance") == "1500.0"
@@ -123,8 +153,7 @@ def test_progress_and_cancel(loaded, ui, backend, radiographs):
     assert ui.progressBar.text == "10%, 59 s left"
     assert ui.statusLabel.text == "Going slowly"
     assert (ui.reconstructButton.enabled, ui.reconstructButton.text) == (True, "Cancel")
-    ui.reconstructButton.click()
-    waitForEnd(loaded)
+    harness.click_and_wait(ui.reconstructButton, loaded.widget.panels[0].job)
     assert ui.statusLabel.text == "Cancelled"
     assert scene_size() == before
     assert harness.dialogs == []
@@ -141,8 +170,7 @@ def scene_size():
 def test_failures_are_shown_with_details(loaded, ui, backend, radiographs, behavior, text, detail):
     backend.behavior = behavior
     before = scene_size()
-    ui.reconstructButton.click()
-    waitForEnd(loaded)
+    harness.click_and_wait(ui.reconstructButton, loaded.widget.panels[0].job)
     (dialog,) = harness.dialogs
     assert dialog.kind == "error"
     assert text in dialog.text
@@ -176,7 +204,7 @@ def test_quitting_ends_the_job(loaded, ui, backend, radiographs):
 def test_job_goes_on_while_another_module_is_open(loaded, ui, radiographs):
     ui.reconstructButton.click()
     loaded.panel.exit()
-    waitForEnd(loaded)
+    harness.wait_for(loaded.widget.panels[0].job)
     assert loaded.widget.panels[0].lastResult is not None
     loaded.panel.enter()
     assert ui.reconstructButton.enabled
@@ -184,8 +212,7 @@ def test_job_goes_on_while_another_module_is_open(loaded, ui, radiographs):
 
 def test_packages_are_installed_before_the_start(loaded, ui, backend, radiographs):
     backend.missing = ["monai>=1.5"]
-    ui.reconstructButton.click()
-    waitForEnd(loaded)
+    harness.click_and_wait(ui.reconstructButton, loaded.widget.panels[0].job)
     assert backend.installed == 1
     assert ui.statusLabel.text == "Done"
 
@@ -210,8 +237,7 @@ def test_one_view_is_enough_and_the_button_says_so(loaded, ui, backend, view, ot
     getattr(ui, f"{view}Selector").setCurrentNode(addRadiograph(view))
     assert ui.reconstructButton.text == f"Reconstruct from {'PA' if view == 'pa' else view} only"
     assert "mean patient" in ui.reconstructButton.toolTip
-    ui.reconstructButton.click()
-    waitForEnd(loaded)
+    harness.click_and_wait(ui.reconstructButton, loaded.widget.panels[0].job)
     assert backend.value(f"--{view}") and backend.value(f"--{other}") is None
     result = loaded.widget.panels[0].lastResult
     assert list(result.reprojections) == list(result.consistency) == [view]
@@ -237,24 +263,21 @@ def test_sharpness_is_for_models_with_texture(models, scene, backend):
     assert "3 times" in ui.uncertaintyCheckBox.toolTip
     ui.sharpnessSlider.value = 0.4
     assert parameters.sharpness == 0.4
-    ui.reconstructButton.click()
-    waitForEnd(loaded)
+    harness.click_and_wait(ui.reconstructButton, loaded.widget.panels[0].job)
     assert backend.value("--sharpness") == "0.4"
     ui.modelComboBox.currentIndex = ui.modelComboBox.findData("Plain")
     assert not ui.sharpnessSlider.enabled
     assert ui.sharpnessSlider.toolTip.startswith("The model has no texture weights.")
     assert "no snapshots" in ui.uncertaintyCheckBox.toolTip
     assert (ui.sharpnessSlider.value, parameters.sharpness) == (0, 0)
-    ui.reconstructButton.click()
-    waitForEnd(loaded)
+    harness.click_and_wait(ui.reconstructButton, loaded.widget.panels[0].job)
     assert backend.value("--sharpness") is None
 
 
 def test_uncertainty_lies_over_the_ct(loaded, ui, backend, radiographs):
     assert not ui.uncertaintyCheckBox.checked
     ui.uncertaintyCheckBox.checked = True
-    ui.reconstructButton.click()
-    waitForEnd(loaded)
+    harness.click_and_wait(ui.reconstructButton, loaded.widget.panels[0].job)
     result = loaded.widget.panels[0].lastResult
     composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
     assert composite.GetBackgroundVolumeID() == result.volume.GetID()

@@ -22,8 +22,7 @@ def test_the_check_boxes_reach_the_backend(box, option, loaded, backend, tmp_pat
     assert getattr(panel.ui, box).checked
     for chosen in (True, False):
         getattr(panel.ui, box).checked = chosen
-        panel.ui.reconstructButton.click()
-        harness.run_events(until=lambda: not panel.job.running)
+        harness.click_and_wait(panel.ui.reconstructButton, panel.job)
         assert panel.ui.statusLabel.text == "Done"
         assert (option in backend.arguments) is not chosen
         assert panel.ui.resultLabel.text.startswith("The frontal radiograph was inverted.\nAgreement")

@@ -79,10 +79,6 @@ def waitForPicture(panel, compared=True):
         harness.run_events(until=lambda: panel._views[1].pixmap is not None, timeout=30)
 
 
-def waitForEnd(job):
-    harness.run_events(until=lambda: not job.running, timeout=30)
-
-
 def spot(pixmap):
     """Row and column of the middle of what is white."""
     image = pixmap.toImage()
@@ -338,8 +334,7 @@ def test_snapshot_and_png(ui, panel, volume, tmp_path):
 def test_what_matters(ui, panel, backend, camera):
     waitForPicture(panel)
     assert ui.axisView.isHidden() and ui.mapView.isHidden()
-    ui.mattersButton.click()
-    waitForEnd(panel.matters.job)
+    harness.click_and_wait(ui.mattersButton, panel.matters.job)
     assert not ui.axisView.isHidden() and not ui.mapView.isHidden()
     hu = panel.matters.result.hu[80]
     assert ui.mattersLabel.text == (
@@ -362,25 +357,23 @@ def test_what_matters(ui, panel, backend, camera):
 
 def test_regions_and_ranges_are_drawn(ui, panel, backend):
     waitForPicture(panel)
-    ui.mattersButton.click()
-    waitForEnd(panel.matters.job)
+    harness.click_and_wait(ui.mattersButton, panel.matters.job)
     assert backend.value("--region") is None
     drawn = qt.QRect(1, 1, 5, 5), qt.QPointF(100.4, 50), qt.QPointF(20, 80.6)
     ui.mapView.rubberBandChanged.emit(*drawn)
     ui.mapView.rubberBandChanged.emit(qt.QRect(), qt.QPointF(), qt.QPointF())
     assert panel.matters.job.running
-    waitForEnd(panel.matters.job)
+    harness.wait_for(panel.matters.job)
     at = backend.arguments.index("--region") + 1
     assert backend.arguments[at : at + 4] == ["50", "81", "20", "100"]
     frame = panel.matters._picture.pixmap.toImage().pixelColor(20, 60)
     assert (frame.red(), frame.green(), frame.blue()) == (255, 255, 0)
-    ui.wholePictureButton.click()
-    waitForEnd(panel.matters.job)
+    harness.click_and_wait(ui.wholePictureButton, panel.matters.job)
     assert backend.value("--region") is None and not ui.wholePictureButton.enabled
     width = panel.matters._axis.pixmap.width()
     ui.axisView.rubberBandChanged.emit(qt.QRect(1, 1, 5, 5), qt.QPointF(width / 2, 3), qt.QPointF(width / 4, 9))
     ui.axisView.rubberBandChanged.emit(qt.QRect(), qt.QPointF(), qt.QPointF())
-    waitForEnd(panel.matters.job)
+    harness.wait_for(panel.matters.job)
     expected = [round(panel.matters.result.hu[number]) for number in (64, 128)]
     assert [ui.lowHuSpinBox.value, ui.highHuSpinBox.value] == expected
     at = backend.arguments.index("--hu") + 1
@@ -391,8 +384,7 @@ def test_transfer_functions_are_explored_picked_and_taken_back(ui, panel, backen
     waitForPicture(panel)
     ui.exploreCountSpinBox.value = 3
     assert ui.functionsTable.isHidden() and not ui.undoFunctionsButton.enabled
-    ui.exploreButton.click()
-    waitForEnd(panel.explorer.job)
+    harness.click_and_wait(ui.exploreButton, panel.explorer.job)
     assert (backend.value("--count"), backend.value("--layout")) == ("3", "pca")
     table = ui.functionsTable
     assert (table.rowCount, table.columnCount, table.item(1, 1)) == (2, 2, None)
@@ -416,8 +408,7 @@ def test_progress_and_cancel_of_an_exploration(ui, panel, backend):
     ui.exploreButton.click()
     harness.run_events(until=lambda: ui.exploreProgressBar.value == 10)
     assert ui.exploreProgressBar.text == "10%, 59 s left"
-    ui.exploreButton.click()
-    waitForEnd(panel.explorer.job)
+    harness.click_and_wait(ui.exploreButton, panel.explorer.job)
     assert ui.exploreStatusLabel.text == "Cancelled" and ui.functionsTable.isHidden()
     assert slicer.mrmlScene.GetNumberOfNodes() == count and harness.dialogs == []
 
@@ -428,7 +419,6 @@ def test_fusion_makes_a_volume_that_is_shown_next(ui, panel, backend, volume):
     ui.fusionVolumeSelector.setCurrentNode(volume)
     assert ui.fuseButton.toolTip == "Choose another volume than the one above"
     ui.fusionVolumeSelector.setCurrentNode(addVolume("MR"))
-    ui.fuseButton.click()
-    waitForEnd(panel.fusion)
+    harness.click_and_wait(ui.fuseButton, panel.fusion)
     assert ui.renderVolumeSelector.currentNode().GetName() == "CT + MR fused"
     harness.run_events(until=lambda: panel.last and panel.last.shot.volume.GetName() == "CT + MR fused", timeout=20)

@@ -57,13 +57,8 @@ def ui(panel):
     return panel.ui
 
 
-def waitForEnd(panel):
-    harness.run_events(until=lambda: not panel.job.running)
-
-
 def run(panel):
-    panel.ui.segmentButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(panel.ui.segmentButton, panel.job)
     return panel.lastResult
 
 
@@ -116,7 +111,7 @@ def test_the_expected_time_is_shown_before_the_start(ui, panel, ct):
     ui.segmentButton.click()
     begun, kind = panel._begun
     panel._begun = begun - 100, kind
-    waitForEnd(panel)
+    harness.wait_for(panel.job)
     assert ui.expectedTimeLabel.text == "Expected time: about 2 min"
     large = addVolume("large")
     large.SetSpacing(2, 2, 2)
@@ -215,7 +210,7 @@ def test_the_dialog_of_the_surfaces_is_told_whether_it_was_canceled():
 def test_3d_that_is_switched_while_it_runs(ui, panel):
     ui.segmentButton.click()
     ui.show3DCheckBox.checked = False
-    waitForEnd(panel)
+    harness.wait_for(panel.job)
     assert not has3D(panel.lastResult.segmentation)
 
 
@@ -240,8 +235,7 @@ def test_progress_and_cancel_leave_nothing(ui, panel, backend):
     ui.segmentButton.click()
     harness.run_events(until=lambda: ui.segmentProgressBar.value == 10)
     assert (ui.segmentProgressBar.text, ui.segmentStatusLabel.text) == ("10%, 59 s left", "Going slowly")
-    ui.segmentButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.segmentButton, panel.job)
     assert ui.segmentStatusLabel.text == "Cancelled"
     assert slicer.mrmlScene.GetNumberOfNodes() == count and harness.dialogs == []
     assert ui.measuresTable.isHidden()

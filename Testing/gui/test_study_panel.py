@@ -81,6 +81,10 @@ def test_the_button_says_what_is_missing(panel, tmp_path):
     assert tip() == "There is a study of this name already"
     ui.studyNameEdit.text = "new"
     assert ui.makeStudyButton.enabled
+    ui.newStudyFolderEdit.currentPath = ""
+    assert tip() == "Choose a folder and a name for the study"
+    ui.newStudyFolderEdit.currentPath = str(tmp_path)
+    assert ui.makeStudyButton.enabled
     assert ui.readButton.toolTip == "Choose the folder of a study" and not ui.showResultsButton.enabled
 
 
@@ -91,8 +95,7 @@ def test_making_a_study(panel, backend, tmp_path):
     ui.studyNameEdit.text = "Blind ü"
     ui.studyCountSpinBox.value = COUNT
     ui.studyModelsList.item(0).setCheckState(qt.Qt.Checked)
-    ui.makeStudyButton.click()
-    harness.run_events(until=lambda: not panel.job.running, timeout=30)
+    harness.click_and_wait(ui.makeStudyButton, panel.job)
     study = Study(tmp_path / "Blind ü")
     assert backend.arguments[:2] == ["study", "make"] and backend.value("--models") == "Pyramid"
     values = [backend.value(f"--{name}") for name in ("real", "out", "kind", "count", "role")]
@@ -110,8 +113,7 @@ def test_failures_of_the_making_are_shown(panel, tmp_path, backend, behavior):
     for edit in (ui.studyDataEdit, ui.syntheticFolderEdit, ui.newStudyFolderEdit):
         edit.currentPath = str(tmp_path)
     ui.studyNameEdit.text = "new"
-    ui.makeStudyButton.click()
-    harness.run_events(until=lambda: not panel.job.running, timeout=30)
+    harness.click_and_wait(ui.makeStudyButton, panel.job)
     assert harness.dialogs[0].kind == "error" and not ui.studyFolderEdit.currentPath
 
 
@@ -204,6 +206,7 @@ def test_window_and_zoom_are_the_readers(panel, study):
     assert shownVolume().GetDisplayNode().GetWindow() == 300
     ui.readButton.click()
     assert slicer.app.layoutManager().layout == before
+    assert slicer.util.getNodesByClass("vtkMRMLVolumeDisplayNode") == []
 
 
 def test_the_picture_is_the_case(panel, study):

@@ -47,13 +47,8 @@ def ui(panel):
     return panel.ui
 
 
-def waitForEnd(panel):
-    harness.run_events(until=lambda: not panel.job.running)
-
-
 def run(panel):
-    panel.ui.synthesizeButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(panel.ui.synthesizeButton, panel.job)
     return panel.lastResult
 
 
@@ -200,8 +195,7 @@ def test_progress_and_cancel_leave_nothing(ui, panel, backend):
     assert ui.syntheticList.isHidden()
     harness.run_events(until=lambda: ui.synthesizeProgressBar.value == 10)
     assert (ui.synthesizeProgressBar.text, ui.synthesizeStatusLabel.text) == ("10%, 59 s left", "Going slowly")
-    ui.synthesizeButton.click()
-    waitForEnd(panel)
+    harness.click_and_wait(ui.synthesizeButton, panel.job)
     assert ui.synthesizeStatusLabel.text == "Cancelled"
     assert slicer.mrmlScene.GetNumberOfNodes() == count and len(volumes()) == 1 and harness.dialogs == []
 

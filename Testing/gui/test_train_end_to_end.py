@@ -73,14 +73,14 @@ def test_from_a_folder_to_a_model_in_use(scene, data, tmp_path, monkeypatch):
     def isTraining():
         return not trainPanel.selected() or "odel Mine ü" not in ui.runStatusLabel.text
 
-    run(ui.startButton, isTraining, 240)
+    run(ui.startButton, isTraining, 600)
     assert slicer.util.getNode("Mine ü: losses").GetNumberOfRows() == 2
     assert slicer.util.arrayFromVolume(slicer.util.getNode("Mine ü: example")).shape == (128, 128, 128)
 
     loaded.widget.showPanel(evaluatePanel)
     ui = evaluatePanel.ui
     ui.evaluatedModelComboBox.currentIndex = ui.evaluatedModelComboBox.findData("Mine ü")
-    run(ui.evaluateButton, lambda: evaluatePanel.job.running, 240)
+    run(ui.evaluateButton, lambda: evaluatePanel.job.running, 600)
     methods = {row["method"] for row in evaluatePanel.lastResult.rows}
     assert methods == {"Mine ü", "mean volume", "nearest training volume"}
     assert evaluatePanel.lastResult.report.is_file() and evaluatePanel.tables[1].GetNumberOfRows() >= 3

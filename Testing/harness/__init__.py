@@ -6,9 +6,10 @@ start()
 
 from .application.dialogs import Dialog, UnansweredQuestion, answers, dialogs  # noqa: E402
 from .application.packaging import pip_calls  # noqa: E402
+from .application.sample_data import click as click_sample  # noqa: E402
 from .application.sample_data import sources as sample_data  # noqa: E402
 from .application.views import views  # noqa: E402
-from .events import grab, run_events  # noqa: E402
+from .events import click_and_wait, grab, run_events, wait_for  # noqa: E402
 from .loading import LoadedModule, complete_startup, load_module, reset  # noqa: E402
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "LoadedModule",
     "UnansweredQuestion",
     "answers",
+    "click_and_wait",
+    "click_sample",
     "complete_startup",
     "dialogs",
     "grab",
@@ -25,4 +28,5 @@ __all__ = [
     "run_events",
     "sample_data",
     "views",
+    "wait_for",
 ]

@@ -26,6 +26,17 @@ def run_events(until: Callable[[], bool] | None = None, timeout: float = 60.0) -
         time.sleep(0.005)
 
 
+def wait_for(job: Any, timeout: float = 60.0) -> None:
+    """Runs events until a job, which is anything with ``running``, has ended."""
+    run_events(until=lambda: not job.running, timeout=timeout)
+
+
+def click_and_wait(button: Any, job: Any, timeout: float = 60.0) -> None:
+    """Clicks the button that starts a job, and runs events until it has ended."""
+    button.click()
+    wait_for(job, timeout)
+
+
 def grab(widget: QtWidgets.QWidget, path: Any, width: int = 480) -> Path:
     """Saves a picture of a widget, as wide as Slicer's module panel and as high as it wants to be."""
     widget.resize(width, max(widget.sizeHint.height(), widget.minimumSizeHint.height()))

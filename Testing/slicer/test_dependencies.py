@@ -2,16 +2,21 @@
 
 import importlib.metadata
 import json
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("slicer")
 pytest.importorskip("PySide6.QtWidgets")
+import slicer
+
 import harness
 from CTGANReconstructLib import dependencies
 from CTGANReconstructLib.models import ModelEntry, installedModels
+from CTGANReconstructLib.nodes import writeRadiograph
 from CTGANReconstructLib.sample_data import SAMPLE_NAME, sampleFiles
 
 
@@ -119,6 +124,28 @@ def test_slicer_5_10_asks_itself(scene, installed, monkeypatch, agrees):
         assert calls == []
 
 
+@pytest.mark.parametrize("missing", ["torch", "monai"])
+def test_pip_fails(scene, installed, pyTorchUtils, monkeypatch, missing):
+    def fail(*_, **__):
+        raise subprocess.CalledProcessError(1, "pip install")
+
+    del installed[missing]
+    monkeypatch.setattr(sys.modules["PyTorchUtils"].PyTorchUtilsLogic, "installTorch", fail)
+    monkeypatch.setattr("slicer.packaging.pip_ensure", fail)
+    with pytest.raises(RuntimeError, match="Python console says why"):
+        dependencies.installPackages()
+
+
+@pytest.mark.parametrize("name", ["CTGANReconstruct", "CTGANTrain"])
+def test_the_modules_own_tests_pass_over_what_lacks_packages(scene, installed, name):
+    del installed["monai"]
+    harness.load_module(f"{name}/{name}.py", widget=False)
+    slicer.selfTests[name]()
+    assert [(dialog.kind, dialog.text) for dialog in harness.dialogs] == [
+        ("delay", "The Python packages are not installed.")
+    ]
+
+
 def test_installation_that_did_not_help(scene, installed, monkeypatch):
     del installed["monai"]
     monkeypatch.setattr("slicer.packaging.pip_ensure", lambda *_, **__: None)
@@ -153,7 +180,7 @@ def test_models_of_a_task(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not all(file.is_file() for file in sampleFiles()), reason="the sample patient is not there")
-def test_sample_data_is_registered_at_startup(scene):
+def test_sample_data_is_registered_at_startup(scene, tmp_path):
     harness.load_module("CTGANReconstruct/CTGANReconstruct.py", widget=False)
     assert harness.sample_data == []
     harness.complete_startup()
@@ -162,3 +189,6 @@ def test_sample_data_is_registered_at_startup(scene):
     assert source.nodeNames == ["Chest PA", "Chest lateral", "Chest CT"]
     assert all(uri.startswith("file:///") for uri in source.uris)
     assert all(checksum.startswith("SHA256:") for checksum in source.checksums)
+    pa = harness.click_sample(SAMPLE_NAME)[0]
+    assert pa.GetName() == "Chest PA"
+    assert Path(writeRadiograph(pa, tmp_path, "pa")).suffix == ".dcm"  # with the tags that say how it was taken

@@ -2,12 +2,18 @@
 
 import json
 import os
+import shutil
+import sys
 import time
 
 import pytest
 
+pytest.importorskip("slicer")
+pytest.importorskip("PySide6.QtWidgets")
+import harness  # noqa: F401, puts PythonSlicer on the PATH
 from CTGANReconstructLib.events import EventReader, Progress
 from CTGANReconstructLib.jobs import Job, JobCancelled, JobError
+from CTGANReconstructLib.processes import removeFolder
 from fake_backend import FakeBackend
 
 
@@ -92,6 +98,15 @@ def test_crash_keeps_what_the_child_said(tmp_path):
     assert "MemoryError" not in str(caught.value)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="has no such signal")
+@pytest.mark.parametrize("python", [sys.executable, "PythonSlicer"])
+def test_a_killed_child_may_have_lacked_memory(tmp_path, python):
+    job = Job([python, "-c", "import os; os.kill(os.getpid(), 9)"], dict(os.environ), tmp_path)
+    job.wait()
+    with pytest.raises(JobError, match="out of memory"):
+        job.result()
+
+
 def test_end_without_result(tmp_path):
     job = startJob("silent", tmp_path)
     job.wait()
@@ -118,6 +133,43 @@ def test_cancel_ends_children_and_grandchildren(tmp_path, behavior, monkeypatch)
     while any(isAlive(pid) for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked to end there")
+@pytest.mark.parametrize("python", [sys.executable, "PythonSlicer"])
+def test_a_cancelled_child_has_time_to_clean_up(tmp_path, python):
+    started, cleaned = tmp_path / "started", tmp_path / "cleaned"
+    code = f"""
+import pathlib, signal, sys, time
+def end(*_):
+    time.sleep(0.5)
+    pathlib.Path({str(cleaned)!r}).touch()
+    sys.exit(130)
+signal.signal(signal.SIGTERM, end)
+pathlib.Path({str(started)!r}).touch()
+time.sleep(60)
+"""
+    job = Job([python, "-c", code], dict(os.environ), tmp_path)
+    while not started.exists():
+        time.sleep(0.02)
+    job.stop()
+    assert cleaned.exists()
+    with pytest.raises(JobCancelled):
+        job.result()
+
+
+def test_a_folder_goes_although_its_files_are_held_for_a_moment(tmp_path, monkeypatch):
+    calls, remove = [], shutil.rmtree
+
+    def rmtree(folder, ignore_errors):
+        calls.append(folder)
+        if len(calls) > 2:
+            remove(folder)
+
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    removeFolder(tmp_path / "run")
+    assert not (tmp_path / "run").exists() and len(calls) == 3
 
 
 def test_interrupting_the_wait_ends_the_child(tmp_path):

@@ -32,10 +32,8 @@ def loaded(scene):
 
 @pytest.fixture
 def sample(loaded):
-    """PA, lateral and CT as Slicer's Sample Data module loads them."""
-    import SampleData
-
-    return SampleData.downloadSamples(SAMPLE_NAME)
+    """PA, lateral and CT as a click in Slicer's Sample Data module loads them."""
+    return harness.click_sample(SAMPLE_NAME)
 
 
 def valuesAt(volume, points):

@@ -116,10 +116,21 @@ class qSlicerApplication(QtWidgets.QApplication):
         """There is nothing to render."""
 
 
+# The launcher stays while Python runs, ends at once when it is told to, and does not tell by what signal Python ended
+# (but 130, SIGINT, which is also a usual exit status).
+_PYTHON_SLICER = """#!/bin/sh
+{python} "$@"
+status=$?
+[ $status -le 130 ] && exit $status
+echo "error: [{python}] exit abnormally - Report the problem." >&2
+exit 1
+"""
+
+
 def _make_python_slicer(folder: Path) -> None:
-    """Slicer has a PythonSlicer on the PATH; here it is this Python."""
+    """Slicer has a PythonSlicer on the PATH; here it starts this Python."""
     folder.mkdir()
     script = folder / "PythonSlicer"
-    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
+    script.write_text(_PYTHON_SLICER.format(python=shlex.quote(sys.executable)), encoding="utf-8")
     script.chmod(0o755)
     os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"

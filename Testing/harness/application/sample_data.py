@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,22 +74,48 @@ class SampleDataLogic:
             )
         )  # fmt: skip
 
+    def sourceForSampleName(self, sampleName: str) -> SampleDataSource | None:
+        """The registered sample of that name."""
+        return next((source for source in sources if source.sampleName == sampleName), None)
+
+    def downloadSourceIntoCache(self, source: SampleDataSource) -> list[str]:
+        """Copies a sample's files, which must be on this machine (file: addresses), into the cache."""
+        cache = Path(slicer.app.temporaryPath) / "RemoteIO"
+        cache.mkdir(exist_ok=True)
+        paths = []
+        for uri, name in zip(source.uris, source.fileNames, strict=True):
+            address = urlsplit(uri)
+            if address.scheme != "file":
+                raise ConnectionError(f"the harness has no network: {uri}")
+            paths.append(str(shutil.copyfile(url2pathname(address.path), cache / name)))
+        return paths
+
+
+def click(sampleName: str) -> list:
+    """The harness's own: what the module's button for a sample does."""
+    source = _source(sampleName)
+    return source.customDownloader(source) if source.customDownloader else downloadSamples(sampleName)
+
 
 def downloadSamples(sampleName: str) -> list:
-    """Loads a registered sample whose files are on this machine (file: addresses), and returns all its nodes."""
-    source = next((source for source in sources if source.sampleName == sampleName), None)
+    """Loads a registered sample, and returns all its nodes. As in Slicer they forget their files, and a
+    ``customDownloader`` does not count."""
+    source = _source(sampleName)
+    loaded = []
+    for path, node_name in zip(SampleDataLogic().downloadSourceIntoCache(source), source.nodeNames, strict=True):
+        properties = {**source.loadFileProperties, **({"name": node_name} if node_name else {})}
+        node = slicer.util.loadNodeFromFile(path, properties=properties)
+        slicer.mrmlScene.RemoveNode(node.GetStorageNode())
+        node.SetAndObserveStorageNodeID(None)
+        loaded.append(node)
+    return loaded
+
+
+def _source(sampleName: str) -> SampleDataSource:
+    source = SampleDataLogic().sourceForSampleName(sampleName)
     if source is None:
         raise ValueError(f"no sample data '{sampleName}'")
-    if source.customDownloader:
-        return source.customDownloader(source)
-    loaded = []
-    for uri, node_name in zip(source.uris, source.nodeNames, strict=True):
-        address = urlsplit(uri)
-        if address.scheme != "file":
-            raise ConnectionError(f"the harness has no network: {uri}")
-        properties = {**source.loadFileProperties, **({"name": node_name} if node_name else {})}
-        loaded.append(slicer.util.loadNodeFromFile(url2pathname(address.path), properties=properties))
-    return loaded
+    return source
 
 
 def downloadSample(sampleName: str) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal
 
 from .standin import plain, standin
+
+_MOST_REMEMBERED = 5
 
 
 @standin
@@ -23,22 +27,23 @@ class ctkPathLineEdit(QtWidgets.QWidget):
     options = plain("int", "options", 0)
     nameFilters = plain("QStringList", "nameFilters", ())
     label = plain("QString", "label", "")
-    settingKey = plain("QString", "settingKey", "")
     minimumContentsLength = plain("int", "minimumContentsLength", 0)
 
     def __init__(self, *arguments: object) -> None:
         """Takes (parent) or (label, nameFilters, filters, parent)."""
         parents = [argument for argument in arguments if isinstance(argument, QtWidgets.QWidget)]
         super().__init__(*parents)
+        self._setting_key, self._is_valid = "", False
         self._combo = QtWidgets.QComboBox(self)
         self._combo.setEditable(True)
+        self._combo.setInsertPolicy(QtWidgets.QComboBox.InsertPolicy.NoInsert)
         self._browse = QtWidgets.QToolButton(self)
         self._browse.setText("...")
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo, 1)
         layout.addWidget(self._browse)
-        self._combo.lineEdit().textChanged.connect(self.currentPathChanged.emit)
+        self._combo.lineEdit().textChanged.connect(self._tell)
         self._browse.clicked.connect(self.browse)
 
     def setCurrentPath(self, path: str) -> None:
@@ -50,6 +55,29 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         bool, lambda self: not self._browse.isHidden(), lambda self, value: self._browse.setVisible(value)
     )
     showHistoryButton = plain("bool", "showHistoryButton", True)
+
+    def setSettingKey(self, key: str) -> None:
+        """Where the history is kept; it is read at once."""
+        self._setting_key = key
+        self.retrieveHistory()
+
+    settingKey = Property(str, lambda self: self._setting_key, setSettingKey)
+
+    def _tell(self, path: str) -> None:
+        """Tells acceptable paths only, and whether the path has become acceptable or no longer is."""
+        valid = self._accepts(path)
+        if valid:
+            self.currentPathChanged.emit(path)
+        if valid != self._is_valid:
+            self._is_valid = valid
+            self.validInputChanged.emit(valid)
+
+    def _accepts(self, path: str) -> bool:
+        """As CTK's validator: not an empty path, and with filters for names only the ending after the first dot of each
+        pattern, in that case; the pattern ``*`` does not count."""
+        patterns = [pattern for text in self.nameFilters for pattern in text.partition("(")[2].rstrip(")").split()]
+        endings = [match[1] for pattern in patterns if (match := re.match(r"\*\.(\w+)", pattern))]
+        return bool(path) and (not endings or any(re.fullmatch(rf".*\.{ending}?", path) for ending in endings))
 
     def browse(self) -> None:
         """Asks for a path, as the button does."""
@@ -68,24 +96,37 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         return self._combo
 
     def addCurrentPathToHistory(self) -> None:
-        """Remembers the path under ``settingKey``, newest first, ten of them."""
-        if self.settingKey and self.currentPath:
-            settings = QtCore.QSettings()
-            known = settings.value(self.settingKey) or []
-            known = [known] if isinstance(known, str) else list(known)
-            settings.setValue(self.settingKey, [self.currentPath, *(p for p in known if p != self.currentPath)][:10])
+        """Remembers the path as the newest one. As in CTK, the path may be another one for a moment."""
+        path = self.currentPath
+        if not path:
+            return
+        QtCore.QSettings().setValue(self._history_key(), [path, *(known for known in self._history() if known != path)])
+        index = self._combo.findText(path)
+        if index >= 0:
+            self._combo.removeItem(index)
+        while self._combo.count >= _MOST_REMEMBERED:
+            self._combo.removeItem(self._combo.count - 1)
+        self._combo.insertItem(0, path)
+        self._combo.setCurrentIndex(0)
 
     def retrieveHistory(self) -> None:
         """Fills the history from the settings; the newest becomes the path where there was none."""
         path = self.currentPath
-        known = QtCore.QSettings().value(self.settingKey) or []
-        blocker = QtCore.QSignalBlocker(self)
+        wasBlocked = self.blockSignals(True)
         self._combo.clear()
-        self._combo.addItems([known] if isinstance(known, str) else list(known))
-        self.setCurrentPath(path)
-        blocker.unblock()
+        self._combo.addItems(self._history()[:_MOST_REMEMBERED])
+        if path:
+            self.setCurrentPath(path)
+        self.blockSignals(wasBlocked)
         if not path:
-            self.setCurrentPath(self._combo.itemText(0))
+            self._combo.setCurrentIndex(0)
+
+    def _history(self) -> list[str]:
+        known = QtCore.QSettings().value(self._history_key()) or []
+        return [known] if isinstance(known, str) else list(known)
+
+    def _history_key(self) -> str:
+        return f"ctkPathLineEdit/{self._setting_key or self.objectName}"
 
 
 @standin
