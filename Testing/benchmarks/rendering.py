@@ -3,8 +3,9 @@
 The truth is VTK's ray-casting on the CPU with ten samples a voxel (Slicer's quality *Maximum*). The first table has the
 mean and half the 95 % interval over pictures: RMSE and relative L2 on RGB within 0 and 1, SSIM of gray values, MS-SSIM,
 PSNR, and the earth mover's distance between color histograms (8×12×12 bins of CIELAB). ``ray-caster alone`` is what the
-network starts from. ``--opacity`` names a model that is given VTK's opacity pass at a quarter of the size, as TFGAN's
-generator is; the other one sees the volume itself. The second table has the seconds of a frame (median over views, 2
+network starts from. ``--opacity`` names a model that is given VTK's opacity and depth passes at half the size, much as
+TFGAN's generator is given an opacity pass; beside it stands the true picture at that size, enlarged. The other model
+sees the volume itself. The second table has the seconds of a frame (median over views, 2
 threads, one run) of a CT brought to 512×512×133 voxels under three of Slicer's presets, beside VTK's with one, two
 (Slicer's *Normal*) and ten samples a voxel. The third one is about fusion: of a CT that is blurred in its left half and
 of the same blurred in its right half, how near the fused volume comes to the CT itself.
@@ -26,7 +27,7 @@ DATA = environment.REPOSITORY.parent / "shared" / "data" / "ct"
 TIMED = "lidc_0001"
 BIG = (133, 512, 512)
 TIMED_PRESETS = ("CT-Bone", "CT-Lung", "CT-Fat")
-OURS, GIVEN = "ours, sees the volume", "ours, given an opacity pass"
+OURS, GIVEN = "ours, sees the volume", "ours, given opacity and depth"
 BLUR = 1.5  # voxels, standard deviation
 VIEWS = [(85, 0, 0, 1.0), (70, 60, 5, 1.3), (110, 200, -5, 1.6), (85, 300, 0, 1.0), (50, 130, 0, 2.0)]
 
@@ -37,16 +38,14 @@ def main() -> int:
     parser.add_argument("--data", type=Path, metavar="FOLDER", default=DATA, help="CTs; those of role test score")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep the rendered pictures there")
     parser.add_argument("--model", metavar="NAME", help="ours, a model of the store or its folder; default: the first")
-    parser.add_argument("--opacity", metavar="NAME", help="a model that is given an opacity pass")
+    parser.add_argument("--opacity", metavar="NAME", help="a model that is given opacity and depth passes")
     parser.add_argument("--pictures", type=int, default=100, metavar="N", help="in all; default: 100")
     parser.add_argument("--size", type=int, default=256, help="pixels of a side; default: 256")
     parser.add_argument("--seed", type=int, default=1000, help="of views and functions; those of training have 0")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="truth, prediction and difference: .png")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value}
-        parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
-        return environment.run([str(Path(__file__).resolve()), *parts])
+    if not environment.entered():
+        return environment.restart()
     models = chosen(arguments.model, arguments.opacity)
     with tempfile.TemporaryDirectory() as folder:
         rows = scored(models, arguments, arguments.cache or Path(folder))
@@ -146,9 +145,9 @@ def timed(models: dict, data: Path, size: int) -> list[dict]:
 
 
 def framed(camera, model, volume, functions, size: int, vtk) -> None:
-    """One frame of a model; ``vtk`` gives the opacity pass to one that needs it."""
-    opacity = vtk.rgba(camera, functions, size // 4)[..., 3] if vtk else None
-    model.render(volume, camera, functions, size, opacity)
+    """One frame of a model; ``vtk`` gives the passes to one that needs them."""
+    seen = vtk.surfaces(camera, functions, size // model.factor) if vtk else None
+    model.render(volume, camera, functions, size, seen)
 
 
 def big(data: Path):

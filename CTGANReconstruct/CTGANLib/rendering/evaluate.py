@@ -18,8 +18,8 @@ from .render import NeuralRenderer
 
 RAYCAST_ALONE = "ray-caster alone"
 """The baseline: what the network starts from."""
-QUARTER = "truth at a quarter, enlarged"
-"""Beside networks that are given an opacity pass of that size: what is known if the colors are given too."""
+HALF = "truth at half the size, enlarged"
+"""Beside networks that are given passes of that size: what is known if the colors are given too."""
 
 
 def evaluate(
@@ -39,9 +39,9 @@ def evaluate(
         show: is not called; see ``sheets`` for pictures.
 
     Returns:
-        A row for each picture and method (the models' names, ``RAYCAST_ALONE``, and ``QUARTER`` where a model sees an
+        A row for each picture and method (the models' names, ``RAYCAST_ALONE``, and ``HALF`` where a model sees an
         opacity pass): the scores of ``picture_scores``, and ``seconds`` of a frame, ray-caster and network; of a model
-        that sees an opacity pass without the pass.
+        that sees an opacity pass without the passes.
     """
     rows = []
     for number, (name, path) in enumerate(cases.items()):
@@ -52,7 +52,7 @@ def evaluate(
             true = over(picture.rgba / 255, picture.shot.background)
             found = {RAYCAST_ALONE: (cast_alone(picture), 0.0)}
             if any(predictor.source == OPACITY for predictor in predictors.values()):
-                found[QUARTER] = (quarter(picture), 0.0)
+                found[HALF] = (half(picture), 0.0)
             for method, predictor in predictors.items():
                 if predictor.source == RAYCAST and coarse is None:
                     coarse = read_coarse(path, predictor.device)
@@ -68,10 +68,10 @@ def cast_alone(picture: Picture) -> np.ndarray:
     return picture.cast[:4].astype(np.float32).transpose(1, 2, 0)
 
 
-def quarter(picture: Picture) -> np.ndarray:
-    """Means of 4 by 4 pixels of the true picture, enlarged again, [rows, columns, 4]."""
+def half(picture: Picture) -> np.ndarray:
+    """Means of 2 by 2 pixels of the true picture, enlarged again, [rows, columns, 4]."""
     true = torch.from_numpy(picture.rgba.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    large = F.interpolate(F.avg_pool2d(true, 4), scale_factor=4, mode="bilinear")
+    large = F.interpolate(F.avg_pool2d(true, 2), scale_factor=2, mode="bilinear")
     return large[0].permute(1, 2, 0).numpy()
 
 
@@ -80,12 +80,12 @@ def made(predictor: NeuralRenderer, picture: Picture, coarse: CoarseVolume | Non
 
     Args:
         predictor: the model.
-        picture: what it is to show, with the opacity pass for models that need one.
+        picture: what it is to show, with the passes for models that need them.
         coarse: the volume, for those that see it themselves.
     """
     shot, start = picture.shot, time.perf_counter()
     if predictor.source == RAYCAST:
         result = predictor.render(coarse, shot.view.camera(coarse.whole), shot.functions, len(picture.rgba))
         return result.rgba, result.seconds
-    rgba = predictor.from_opacity(picture.opacity, shot.view, shot.functions)
+    rgba = predictor.from_surfaces(picture.surfaces, shot.view, shot.functions)
     return rgba, time.perf_counter() - start

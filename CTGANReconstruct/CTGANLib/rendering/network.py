@@ -11,12 +11,16 @@ from torch.nn import functional as F
 
 from .atlas import Atlas
 from .blocks import SLOPE, ConditionEncoder, Trunk, twice
+from .camera import View
 from .conditions import Conditions
+from .functions import TransferFunctions
 from .raycast import CHANNELS
+from .surfaces import CHANNELS as SURFACES
 
 _BINS = 32  # of HU, that what a pixel shows is put together from
 _LEAST_OPACITY = 1e-3
 _VISIBLE, _ALIKE = 1e-2, 0.1  # opacity below which a patient tells no color, and difference that counts little
+_LEAST_COSINE = 1e-3
 
 
 class CastGenerator(nn.Module):
@@ -46,72 +50,79 @@ class CastGenerator(nn.Module):
 
 
 class OpacityGenerator(nn.Module):
-    """From an opacity pass, and what other patients look like there, to a picture of four times the size.
+    """From an opacity and a depth pass, and what other patients look like there, to a picture of twice the size.
 
-    Of each pixel it says which of the patients it looks like, and of which HU what is seen there consists: the color
-    function gives these their colors.
+    Of each pixel it says which of the patients it looks like, of which HU what is seen there consists, to which the
+    color function gives colors, and how it is lit, beginning with the angle at which its surface is seen.
 
     Args:
         patients: how many the atlas has; a tuple, as all numbers of a bundle's network.
-        channels: of the trunk, at full, half and quarter size of the opacity pass.
+        channels: of the trunk, at half, a quarter and an eighth of the passes' size.
     """
 
-    FACTOR = 4
+    FACTOR = 2
 
-    def __init__(self, patients: tuple[int] = (6,), channels: tuple[int, int, int] = (40, 64, 96)) -> None:
+    def __init__(self, patients: tuple[int] = (6,), channels: tuple[int, int, int] = (48, 80, 112)) -> None:
         super().__init__()
         self.arguments = {"patients": list(patients), "channels": list(channels)}
         self.atlas = Atlas(*patients)
         self.encoder = ConditionEncoder(96)
         features = 12
         self.compare = nn.Sequential(
-            nn.Conv2d(len(CHANNELS) + 2, features, 3, padding=1), nn.LeakyReLU(SLOPE),
+            nn.Conv2d(len(CHANNELS) + 4, features, 3, padding=1), nn.LeakyReLU(SLOPE),
             nn.Conv2d(features, features, 3, padding=1), nn.LeakyReLU(SLOPE),
             nn.Conv2d(features, features + 1, 3, padding=1),
         )  # fmt: skip
-        # Opacity, the patients' mean color, depth and features, how far they differ, and the place in the picture.
-        self.trunk = Trunk(1 + 3 + 1 + features + 1 + 2, tuple(channels), 96)
-        # At twice the size of the pass: the share of each bin of HU, how strong the light is, its shine, and how much
-        # of the color is that of the patients.
+        # The surfaces by fours, the patients' mean color, depth and features, and how far they differ.
+        self.trunk = Trunk(4 * len(SURFACES) + 3 + 1 + features + 1, tuple(channels), 96)
+        # At the passes' size: the share of each bin of HU, how strong the light is, its shine, and how much of the
+        # color is that of the patients.
         self.color = nn.Conv2d(channels[0], 4 * (_BINS + 3), 3, padding=1)
-        self.opacity = nn.Conv2d(channels[0], self.FACTOR**2, 3, padding=1)
-        self.detail = nn.Conv2d(channels[0], 3 * self.FACTOR**2, 3, padding=1)
-        for layer in (self.color, self.opacity, self.detail):
+        # At the picture's.
+        self.fine = nn.Conv2d(channels[0], 16 * 4, 3, padding=1)
+        for layer in (self.color, self.fine):
             nn.init.zeros_(layer.bias)
             nn.init.normal_(layer.weight, std=1e-3)
 
+    @torch.inference_mode()
+    def patients(self, surfaces: torch.Tensor, view: View, functions: TransferFunctions) -> torch.Tensor:
+        """What patients look like where ``surfaces.surfaces`` [7, n, n] are, [patients, 5, n / 2, n / 2]."""
+        return self.atlas.seen(F.avg_pool2d(surfaces[None, 0], 2)[0], view, functions)
+
+    @staticmethod
+    def passes(surfaces: torch.Tensor, patients: torch.Tensor) -> torch.Tensor:
+        """Both as the network is given them, [7 + 5 patients, n, n]."""
+        return torch.cat([surfaces, patients.flatten(0, 1).repeat_interleave(2, 1).repeat_interleave(2, 2)])
+
     def forward(self, passes: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """Color times opacity, and opacity.
+        """Color times opacity, and opacity, [batch, 4, 2n, 2n], of :meth:`passes` [batch, 7 + 5 patients, n, n].
 
-        Args:
-            passes: the opacity pass, then the channels of each patient of the atlas, [batch, 1 + 5 patients, n, n];
-                n is a multiple of 4.
-            conditions: viewpoint, functions and light.
-
-        Returns:
-            [batch, 4, 4n, 4n].
+        n is a multiple of 8.
         """
-        opacity, patients = passes[:, :1], passes[:, 1:].unflatten(1, (-1, len(CHANNELS)))
-        known = self._known(opacity, patients)
-        x = self.trunk(torch.cat([opacity, known, _places(opacity)], 1), self.encoder(conditions))
+        surfaces, patients = passes.split([len(SURFACES), passes.shape[1] - len(SURFACES)], 1)
+        known = self._known(F.avg_pool2d(surfaces, 2), F.avg_pool2d(patients, 2).unflatten(1, (-1, len(CHANNELS))))
+        x = self.trunk(torch.cat([F.pixel_unshuffle(surfaces, 2), known], 1), self.encoder(conditions))
         x = F.leaky_relu(x, SLOPE)
-        fine = twice(twice(opacity)) + F.pixel_shuffle(self.opacity(x), self.FACTOR)
-        shares, shine, likeness = F.pixel_shuffle(self.color(x), 2).split([_BINS, 2, 1], 1)
-        mixed = _lit(_mixed(shares, conditions), shine, conditions.light)
-        color = twice(torch.lerp(mixed, twice(known[:, :3]), likeness.sigmoid()))
-        return torch.cat([(color + F.pixel_shuffle(self.detail(x), self.FACTOR)) * fine, fine], 1)
+        shares, light, likeness = F.pixel_shuffle(self.color(x), 2).split([_BINS, 2, 1], 1)
+        mixed = _lit(_mixed(shares, conditions), light, surfaces[:, -1:], conditions.light)
+        color = torch.lerp(mixed, twice(known[:, :3]), likeness.sigmoid())
+        detail, opacity = F.pixel_shuffle(self.fine(x), 4).split([3, 1], 1)
+        opacity = twice(surfaces[:, :1]) + opacity
+        return torch.cat([(twice(color) + detail) * opacity, opacity], 1)
 
-    def _known(self, opacity: torch.Tensor, patients: torch.Tensor) -> torch.Tensor:
+    def _known(self, surfaces: torch.Tensor, patients: torch.Tensor) -> torch.Tensor:
         """What the patients tell: color, depth, features, and how far their colors differ, [batch, channels, n, n]."""
-        colors, theirs, depth = patients.split([3, 1, 1], 2)
+        opacity, depth = (surfaces[:, None, SURFACES.index(name)][:, :, None] for name in ("opacity", "depth"))
+        colors, theirs, deep = patients.split([3, 1, 1], 2)
         colors = (colors / theirs.clamp(min=_VISIBLE)).clamp(0, 1)
-        apart = theirs - opacity[:, None]
-        seen = torch.cat([colors, theirs, depth, apart, opacity[:, None].expand_as(theirs)], 2)
+        apart, behind = theirs - opacity, deep - depth
+        seen = torch.cat([colors, theirs, deep, apart, behind, opacity.expand_as(theirs), depth.expand_as(deep)], 2)
         compared = self.compare(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
-        weights = (compared[:, :, :1] + (theirs + _VISIBLE).log() - apart.abs() / _ALIKE).softmax(1)
+        unlike = (apart.abs() + behind.abs()) / _ALIKE
+        weights = (compared[:, :, :1] + (theirs + _VISIBLE).log() - unlike).softmax(1)
         color = (weights * colors).sum(1)
         spread = (weights * (colors - color[:, None]) ** 2).sum((1, 2))[:, None]
-        told = (weights * torch.cat([depth, compared[:, :, 1:]], 2)).sum(1)
+        told = (weights * torch.cat([deep, compared[:, :, 1:]], 2)).sum(1)
         return torch.cat([color, told, (spread + 1e-6).sqrt()], 1)
 
 
@@ -140,12 +151,6 @@ class Discriminator(nn.Module):
 GENERATORS = {"CastGenerator": CastGenerator, "OpacityGenerator": OpacityGenerator}
 
 
-def _places(picture: torch.Tensor) -> torch.Tensor:
-    """Column and row of each pixel, within ±1, [batch, 2, rows, columns]."""
-    rows, columns = (torch.linspace(-1, 1, size).to(picture) for size in picture.shape[2:])
-    return torch.stack(torch.meshgrid(rows, columns, indexing="ij")[::-1]).expand(len(picture), -1, -1, -1)
-
-
 def _mixed(shares: torch.Tensor, conditions: Conditions) -> torch.Tensor:
     """The colors [batch, 3, rows, columns] of pixels that show shares of bins of HU, logits beside the opacities."""
     opacity, color = (values.unflatten(-1, (_BINS, -1)) for values in (conditions.opacity, conditions.color))
@@ -155,8 +160,9 @@ def _mixed(shares: torch.Tensor, conditions: Conditions) -> torch.Tensor:
     return torch.einsum("bnyx,bcn->bcyx", weights, bins)
 
 
-def _lit(color: torch.Tensor, shine: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
-    shade, ambient, diffuse, specular, _ = light[..., None, None, None].unbind(1)
-    strength, gloss = shine.sigmoid().chunk(2, 1)
-    lit = color * (ambient + diffuse * strength) + specular * gloss
-    return torch.lerp(color, lit, shade).clamp(max=1)
+def _lit(color: torch.Tensor, change: torch.Tensor, facing: torch.Tensor, light: torch.Tensor) -> torch.Tensor:
+    """Colors under a lamp at the camera, for the cosines at which surfaces are seen, and what changes their light."""
+    shade, ambient, diffuse, specular, power = light[..., None, None, None].unbind(1)
+    shine = facing.clamp(min=_LEAST_COSINE) ** (10 * power)
+    strength, gloss = (torch.cat([facing, shine], 1) + change).clamp(0, 1).chunk(2, 1)
+    return torch.lerp(color, color * (ambient + diffuse * strength) + specular * gloss, shade).clamp(max=1)

@@ -1,9 +1,9 @@
 """Pictures to learn from: many of each volume, rendered by VTK, with what a network is to make them from.
 
 Each volume has a folder: its shots (see ``shots``), ``pictures.json``, the coarse volume ``coarse.npz``, and shards of
-16 pictures, folders of arrays: ``rgba`` (uint8 [n, size, size, 4], color times opacity), ``opacity`` (uint8, a quarter
-of the size, VTK's opacity pass), ``depth`` (uint8, half the size, VTK's depth pass), ``cast`` (float16 [n, 5, size,
-size], what the ray-caster sees).
+16 pictures, folders of arrays: ``rgba`` (uint8 [n, size, size, 4], color times opacity), ``opacity`` (uint8) and
+``depth`` (uint16), VTK's opacity and depth passes at half the size, ``cast`` (float16 [n, 5, size, size], what the
+ray-caster sees).
 """
 
 import hashlib
@@ -27,12 +27,16 @@ from .coarse import CoarseVolume
 from .raycast import Tables, cast
 from .shots import FILES as SHOT_FILES
 from .shots import Shot, read_shots, write_shots
+from .surfaces import surfaces
 
 INFO = "pictures.json"
 SIZES = (256, 512)
 """Pixels of a side of pictures to learn from."""
+FARTHEST = 65535
+"""That stands for 1 in depth passes."""
 
-_VERSION = 2
+_ANY = Grid.centered((2, 2, 2), 1.0)
+_VERSION = 3
 _SHARD = 16
 _ARRAYS = ("rgba", "opacity", "depth", "cast")
 
@@ -53,6 +57,12 @@ class Picture:
     opacity: np.ndarray
     depth: np.ndarray
     cast: np.ndarray
+
+    @property
+    def surfaces(self) -> torch.Tensor:
+        """What its passes tell, see ``surfaces.surfaces``; it takes no grid, since viewpoints are around any volume."""
+        opacity, depth = self.opacity.astype(np.float32) / 255, self.depth.astype(np.float32) / FARTHEST
+        return surfaces(opacity, depth, self.shot.view.camera(_ANY), _ANY)
 
 
 def render_case(case: Case, shots: list[Shot], folder: Path, size: int, progress: Progress = silent) -> Path:
@@ -188,9 +198,9 @@ def _rendered(renderer, coarse: CoarseVolume, grid: Grid, shots: list[Shot], siz
     for shot in shots:
         camera = shot.view.camera(grid)
         pictures["rgba"].append(renderer.rgba(camera, shot.functions, size))
-        pictures["opacity"].append(renderer.rgba(camera, shot.functions, size // 4)[..., 3])
+        pictures["opacity"].append(renderer.rgba(camera, shot.functions, size // 2)[..., 3])
         depth = renderer.depth(camera, shot.functions, size // 2)
-        pictures["depth"].append((depth * 255).round().astype(np.uint8))
+        pictures["depth"].append((depth * FARTHEST).round().astype(np.uint16))
         with torch.inference_mode():
             seen = cast(coarse, camera, Tables.of(shot.functions), size)
         pictures["cast"].append(seen.numpy().astype(np.float16))

@@ -10,10 +10,11 @@ from .network import CastGenerator, OpacityGenerator
 from .raycast import CHANNELS
 from .recipe import RAYCAST, RenderingSettings
 from .render import TASK
+from .surfaces import CHANNELS as SURFACES
 
 _SEES = {
     True: "what a ray-caster sees of the volume",
-    False: "VTK's opacity pass at a quarter of the size, and volumes of other patients",
+    False: "VTK's opacity and depth passes at half the size, and volumes of other patients",
 }
 
 
@@ -39,7 +40,7 @@ def publish(
     """
     summary = summarize(scores)
     sees, low = settings.source == RAYCAST, settings.size // network.FACTOR
-    channels = len(CHANNELS) if sees else 1
+    channels = len(CHANNELS if sees else SURFACES)
     metadata = bundle_metadata(
         name="Pictures of CTs by a network",
         task="A picture of a CT from a viewpoint and transfer functions",

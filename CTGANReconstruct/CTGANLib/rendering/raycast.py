@@ -19,7 +19,7 @@ from .functions import LEAST_HU, MOST_HU, TransferFunctions
 from .rays import Rays, pixels_seen
 
 CHANNELS = ("red", "green", "blue", "opacity", "depth")
-"""Of :func:`cast`; colors come times opacity, depth as ``vtk_renderer.Passes`` has it."""
+"""Of :func:`cast`; colors come times opacity, depth is that of ``VtkRenderer.depth``."""
 
 _OPAQUE = 6.0  # optical thickness that nothing is seen through
 _THIN = 1e-6  # extinction below which a segment has no color of its own

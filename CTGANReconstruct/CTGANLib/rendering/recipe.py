@@ -21,12 +21,14 @@ from .conditions import Conditions
 from .network import CastGenerator, Discriminator, OpacityGenerator
 from .pictures import SIZES, Picture, read_coarse, read_info
 from .raycast import CHANNELS
+from .surfaces import CHANNELS as SURFACES
 
 RAYCAST, OPACITY = "raycast", "opacity"
 GENERATORS = {RAYCAST: CastGenerator, OPACITY: OpacityGenerator}
 LOSSES = {"lsgan": "least_squares", "bce": "bce"}
 
 _ALPHA_WEIGHT = 0.5
+_TINY = 1e-8
 _LOOKED_AT = 48  # pictures a validation scores
 _SHOWN = 4
 
@@ -37,8 +39,8 @@ class RenderingSettings(TrainingSettings):
 
     Attributes:
         source: how the network sees the volume: ``raycast``, by the ray-caster, or ``opacity``, by VTK's own opacity
-            pass at a quarter of the size.
-        patients: of the volumes that the network knows, where it sees an opacity pass.
+            and depth passes at half the size.
+        patients: of the volumes that the network knows, where it sees these passes.
         pictures: rendered of each CT, where the data are CTs.
         size: of these pictures, pixels of a side, 256 or 512.
         crop: pixels of a side of the parts that a step sees; 0 takes whole pictures.
@@ -108,7 +110,7 @@ class RenderingRecipe:
         }
         self._adversarial_loss = PatchAdversarialLoss(criterion=LOSSES[settings.adversarial])
         self._similarity_loss = SSIMLoss(spatial_dims=2, data_range=1.0)
-        self._passes: dict[tuple[str, View], torch.Tensor] = {}
+        self._patients: dict[tuple[str, View], torch.Tensor] = {}
 
     def examples(self, items: list[Picture], seeds: list[int]) -> _Batch:
         """Parts of pictures, before random backgrounds, with the channels of their colors in a random order."""
@@ -117,7 +119,7 @@ class RenderingRecipe:
             random = np.random.default_rng(seed)
             order = random.permutation(3)
             seen, truth = self._cropped(self._passes_of(picture), _truth(picture), random)
-            colored = seen[len(seen) % len(CHANNELS) :].unflatten(0, (-1, len(CHANNELS)))
+            colored = seen[self._plain :].unflatten(0, (-1, len(CHANNELS)))
             colored[:, :3] = colored[:, order]
             passes.append(seen)
             truths.append(truth[[*order, 3]])
@@ -130,7 +132,10 @@ class RenderingRecipe:
         return _Batch(seen, conditions.to(self.device), truth, background[..., None, None])
 
     def losses(self, player: str, network: nn.Module, batch: _Batch, number: int) -> dict[str, torch.Tensor]:
-        """Of the generator: L1 and similarity over a background, L1 of the opacity, and, later on, adversarial."""
+        """Of the generator: L1 and similarity over a background, L1 of the opacity, and, later on, adversarial.
+
+        Where colors have to be guessed, RMSE beside: of several colors that may be, their mean errs least.
+        """
         adversarial = (
             self.settings.adversarial_weight > 0 and number >= self.settings.adversarial_from * self.settings.steps
         )
@@ -143,6 +148,8 @@ class RenderingRecipe:
             "l1": (made - true).abs().mean(),
             "opacity": _ALPHA_WEIGHT * (predicted[:, 3] - batch.truth[:, 3]).abs().mean(),
         }
+        if self.settings.source == OPACITY:
+            losses["rmse"] = ((made - true) ** 2).mean((1, 2, 3)).add(_TINY).sqrt().mean()
         if self.settings.similarity_weight:
             gray = (picture.mean(1, keepdim=True) for picture in (made, true))
             losses["similarity"] = self.settings.similarity_weight * self._similarity_loss(*gray)
@@ -174,7 +181,7 @@ class RenderingRecipe:
         return {**scores, "rmse": float(np.mean(np.sqrt(errors)))}, looked_at
 
     def _generator(self, data: Dataset) -> nn.Module:
-        """A new network, which knows some of the volumes of the data where it sees an opacity pass."""
+        """A new network, which knows some of the volumes of the data where it sees opacity and depth."""
         if self.settings.source == RAYCAST:
             return CastGenerator()
         files = data.files
@@ -184,18 +191,22 @@ class RenderingRecipe:
         generator.atlas.fill([read_coarse(files[number]) for number in chosen])
         return generator
 
+    @property
+    def _plain(self) -> int:
+        """How many of the channels that the network sees have no color, before those that have."""
+        return 0 if self.settings.source == RAYCAST else len(SURFACES)
+
     def _passes_of(self, picture: Picture) -> torch.Tensor:
         """What the network sees of a picture, float32 [channels, rows, columns]."""
         if self.settings.source == RAYCAST:
             return torch.from_numpy(picture.cast.astype(np.float32))
-        key = picture.volume, picture.shot.view
-        if key not in self._passes:
-            opacity = torch.from_numpy(picture.opacity.astype(np.float32) / 255).to(self.device)
-            patients = self.average.atlas.seen(opacity, picture.shot.view, picture.shot.functions)
+        surfaces, key = picture.surfaces, (picture.volume, picture.shot.view)
+        if key not in self._patients:
+            seen = self.average.patients(surfaces.to(self.device), picture.shot.view, picture.shot.functions)
             # Of a patient that it knows it has to learn from the others.
-            patients = patients * torch.tensor([name != picture.volume for name in self._known])[:, None, None, None]
-            self._passes[key] = torch.cat([opacity[None], patients.flatten(0, 1)]).half().cpu()
-        return self._passes[key].float()
+            others = torch.tensor([name != picture.volume for name in self._known], device=self.device)
+            self._patients[key] = (seen * others[:, None, None, None]).half().cpu()
+        return self.average.passes(surfaces, self._patients[key].float())
 
     def _cropped(self, passes: torch.Tensor, truth: torch.Tensor, random: np.random.Generator):
         size, crop = truth.shape[-1], self.settings.crop

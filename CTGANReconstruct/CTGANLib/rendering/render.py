@@ -45,7 +45,8 @@ class NeuralRenderer:
     """Makes pictures.
 
     Attributes:
-        source: how the network sees a volume: ``raycast``, by our ray-caster, or ``opacity``, by VTK's opacity pass.
+        source: how the network sees a volume: ``raycast``, by our ray-caster, or ``opacity``, by VTK's opacity and
+            depth passes.
     """
 
     def __init__(self, network: CastGenerator | OpacityGenerator, device: str = "cpu") -> None:
@@ -73,7 +74,7 @@ class NeuralRenderer:
         camera: Camera,
         functions: TransferFunctions,
         size: int = 256,
-        opacity: np.ndarray | None = None,
+        seen: torch.Tensor | None = None,
     ) -> Rendering:
         """Make a picture.
 
@@ -82,14 +83,14 @@ class NeuralRenderer:
             camera: from where.
             functions: transfer functions.
             size: pixels of a side.
-            opacity: VTK's opacity pass, uint8 of a quarter of the size, where ``source`` is ``opacity``.
+            seen: what VTK's passes at half the size tell (``surfaces.surfaces``), where ``source`` is ``opacity``.
 
         Raises:
-            UserError: the size is not a multiple of 16 up to 1024, or the opacity pass is missing.
+            UserError: the size is not a multiple of 16 up to 1024, or the passes are missing.
         """
         check_size(size)
-        if self.source == OPACITY and opacity is None:
-            raise UserError("This model needs an opacity pass.", "Choose a model that sees the volume itself.")
+        if self.source == OPACITY and seen is None:
+            raise UserError("This model needs VTK's passes.", "Choose a model that sees the volume itself.")
         start, depth = time.perf_counter(), None
         with torch.inference_mode():
             view = View.of(camera, volume.whole)
@@ -98,15 +99,15 @@ class NeuralRenderer:
                 depth = passes[CHANNELS.index("depth")].cpu().numpy()
                 rgba = self._made(passes, view, functions)
             else:
-                rgba = self.from_opacity(opacity, view, functions)
+                rgba = self.from_surfaces(seen, view, functions)
         return Rendering(rgba, depth, time.perf_counter() - start)
 
     @torch.inference_mode()
-    def from_opacity(self, opacity: np.ndarray, view: View, functions: TransferFunctions) -> np.ndarray:
-        """What the network makes of an opacity pass, uint8 [n, n]: see :class:`Rendering`."""
-        seen = torch.from_numpy(opacity.astype(np.float32) / 255).to(self.device)
-        patients = self._network.atlas.seen(seen, view, functions)
-        return self._made(torch.cat([seen[None], patients.flatten(0, 1)]), view, functions)
+    def from_surfaces(self, seen: torch.Tensor, view: View, functions: TransferFunctions) -> np.ndarray:
+        """What the network makes of what VTK's passes tell, ``surfaces.surfaces``: see :class:`Rendering`."""
+        surfaces = seen.to(self.device)
+        passes = self._network.passes(surfaces, self._network.patients(surfaces, view, functions))
+        return self._made(passes, view, functions)
 
     def _made(self, passes: torch.Tensor, view: View, functions: TransferFunctions) -> np.ndarray:
         conditions = Conditions.of([view], [functions]).to(self.device)

@@ -108,11 +108,11 @@ class Studio:
         self._vtk = None
 
     def picture(self, camera: Camera, functions: TransferFunctions, size: int) -> Rendering:
-        """By the model; the opacity pass, where it needs one, by VTK."""
-        opacity = None
+        """By the model; the passes, where it needs them, by VTK."""
+        seen = None
         if self.renderer.source == OPACITY:
-            opacity = self._by_vtk().rgba(camera, functions, size // self.renderer.factor)[..., 3]
-        return self.renderer.render(self.coarse, camera, functions, size, opacity)
+            seen = self._by_vtk().surfaces(camera, functions, size // self.renderer.factor)
+        return self.renderer.render(self.coarse, camera, functions, size, seen)
 
     def truth(self, camera: Camera, functions: TransferFunctions, size: int) -> Rendering:
         """By VTK's ray-casting on the CPU."""

@@ -2,10 +2,11 @@
 
 import ctypes
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import torch
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
@@ -13,26 +14,16 @@ from ..errors import UserError
 from ..imaging.volumes import Volume
 from .camera import Camera, diagonal
 from .functions import LEAST_HU, MOST_HU, TransferFunctions
+from .surfaces import surfaces
 
 _DEPTH_STEPS = 60000
 _FINEST = 10  # samples a voxel
 # The depth pass sees no more voxels along any side.
-_MOST_DEPTH_VOXELS = 128
+_MOST_DEPTH_VOXELS = 256
+# Of what is transparent, in the depth pass: VTK leaves out more than it should of volumes of two values.
+_LEAST_OPACITY = 1e-4
+_VISIBLE = 0.05  # opacity above which a depth is no longer that of what is transparent
 _FIXED_POINT = 32767  # that stands for 1 in the ray-caster's own picture
-
-
-@dataclass(frozen=True)
-class Passes:
-    """What a ray-casting gives.
-
-    Attributes:
-        rgba: red, green, blue, each times opacity, and opacity, uint8 [rows, columns, 4].
-        depth: mean place of what is seen, from 0 where the line of sight enters the sphere around the volume to 1
-            where it leaves it, float32 [rows, columns]; 0 where nothing is seen.
-    """
-
-    rgba: np.ndarray
-    depth: np.ndarray
 
 
 class VtkRenderer:
@@ -56,14 +47,8 @@ class VtkRenderer:
         self._picture = _Stage(volume.grid, self._hu, step, threads)
         self._threads, self._depth = threads, None
 
-    def passes(self, camera: Camera, functions: TransferFunctions, size: int, depth_size: int = 0) -> Passes:
-        """Render square pictures: color and opacity of ``size``, depth of ``depth_size`` pixels (0: none)."""
-        rgba = self.rgba(camera, functions, size)
-        depth = self.depth(camera, functions, depth_size) if depth_size else np.zeros((0, 0), np.float32)
-        return Passes(rgba, depth)
-
     def rgba(self, camera: Camera, functions: TransferFunctions, size: int) -> np.ndarray:
-        """See :class:`Passes`."""
+        """A square picture: red, green, blue, each times opacity, and opacity, uint8 [size, size, 4]."""
         stage = self._picture
         colors = vtk.vtkColorTransferFunction()
         for point in functions.color:
@@ -74,10 +59,13 @@ class VtkRenderer:
         stage.property.SetDiffuse(functions.diffuse)
         stage.property.SetSpecular(functions.specular)
         stage.property.SetSpecularPower(functions.specular_power)
-        return stage.shot(camera, size)
+        return (np.minimum(stage.shot(camera, size), 1) * 255).round().astype(np.uint8)
 
     def depth(self, camera: Camera, functions: TransferFunctions, size: int) -> np.ndarray:
-        """See :class:`Passes`.
+        """The mean place of what is seen.
+
+        It runs from 0 where the line of sight enters the sphere around the volume to 1 where it leaves it, float32
+        [size, size]; 0 where nothing, or next to nothing, is seen.
 
         VTK has no such pass on the CPU. A volume of two values serves for it, of which the first, the place along the
         line of sight, gives the color and the second, the HU, the opacity.
@@ -92,9 +80,15 @@ class VtkRenderer:
         ramp.AddRGBPoint(0, 0, 0, 0)
         ramp.AddRGBPoint(_DEPTH_STEPS, 1, 1, 1)
         stage.property.IndependentComponentsOff()
-        stage.show(functions, ramp, -LEAST_HU)
-        rgba = stage.shot(camera, size).astype(np.float32)
-        return np.where(rgba[..., 3] > 0, rgba[..., 0] / np.maximum(rgba[..., 3], 1), 0).clip(0, 1)
+        opacity = np.column_stack([functions.opacity[:, 0], functions.opacity[:, 1].clip(_LEAST_OPACITY)])
+        stage.show(replace(functions, opacity=opacity), ramp, -LEAST_HU)
+        rgba = stage.shot(camera, size)
+        return np.where(rgba[..., 3] > _VISIBLE, rgba[..., 0] / rgba[..., 3].clip(_VISIBLE), 0).clip(0, 1)
+
+    def surfaces(self, camera: Camera, functions: TransferFunctions, size: int) -> torch.Tensor:
+        """What the opacity and depth passes of ``size`` tell, see ``surfaces.surfaces``."""
+        opacity = self.rgba(camera, functions, size)[..., 3].astype(np.float32) / 255
+        return surfaces(opacity, self.depth(camera, functions, size), camera, self._grid)
 
 
 class _Stage:
@@ -143,7 +137,7 @@ class _Stage:
         self.property.SetScalarOpacityUnitDistance(functions.unit_distance)
 
     def shot(self, camera: Camera, size: int) -> np.ndarray:
-        """A picture, uint8 [size, size, 4]; color comes times opacity."""
+        """A picture, float32 [size, size, 4], 1 at full; color comes times opacity."""
         window = _window()
         window.SetSize(size, size)
         seen = self._renderer.GetActiveCamera()
@@ -164,12 +158,12 @@ class _Stage:
 
 
 def _pixels(image: vtk.vtkFixedPointRayCastImage, size: int) -> np.ndarray:
-    """The picture as the ray-caster leaves it, uint8 [size, size, 4].
+    """The picture as the ray-caster leaves it, float32 [size, size, 4].
 
     To show it, VTK stretches the part that the volume covers by a pixel, which blurs it: in a picture of 256 pixels
     edges move by up to half a pixel, and in one of 64 pixels as far in mm as four times that.
     """
-    picture = np.zeros((size, size, 4), np.uint8)
+    picture = np.zeros((size, size, 4), np.float32)
     if image.GetImage() and tuple(image.GetImageViewportSize()) == (size, size):
         stride, lines = image.GetImageMemorySize()
         columns, rows = image.GetImageInUseSize()
@@ -178,8 +172,7 @@ def _pixels(image: vtk.vtkFixedPointRayCastImage, size: int) -> np.ndarray:
         address = int(image.GetImage().split("_")[1], 16)
         numbers = (ctypes.c_uint16 * (lines * stride * 4)).from_address(address)
         part = np.frombuffer(numbers, np.uint16).reshape(lines, stride, 4)[:rows, :columns]
-        scaled = np.minimum(part.astype(np.float32) * (255 / _FIXED_POINT), 255).round().astype(np.uint8)
-        picture[low : low + rows, left : left + columns] = scaled
+        picture[low : low + rows, left : left + columns] = part.astype(np.float32) / _FIXED_POINT
     return picture[::-1].copy()  # VTK's first row is the lowest
 
 
