@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from CTGANLib.biplanar.losses import as_read
 from CTGANLib.biplanar.network import BiplanarGenerator, camera_matrix, lift
 from CTGANLib.biplanar.radiographs import on_standard_detector, standardize_radiographs
 from CTGANLib.biplanar.reconstruct import Reconstructor
@@ -14,6 +13,7 @@ from CTGANLib.imaging.geometry import Acquisition, Grid, View
 from CTGANLib.imaging.projection import project
 from CTGANLib.imaging.radiographs import Radiograph
 from CTGANLib.imaging.volumes import Volume
+from CTGANLib.training.clipping import as_clipped
 
 VIEWS = (View.PA, View.LLAT)
 CENTER = (12.0, -30.0, 250.0)
@@ -58,7 +58,7 @@ def test_an_untrained_generator_gives_the_mean_volume():
 def test_what_is_clipped_in_the_result_counts_as_clipped_in_the_loss():
     predicted = torch.tensor([-0.1, 0.1, -0.1, 1.2, 0.9, 1.2], requires_grad=True)
     target = torch.tensor([0.0, 0.0, 0.3, 1.0, 1.0, 0.3])
-    error = as_read(predicted, target) - target
+    error = as_clipped(predicted, target) - target
     torch.testing.assert_close(error.detach(), torch.tensor([0.0, 0.1, -0.4, 0.0, -0.1, 0.9]))
     error.sum().backward()
     assert predicted.grad.tolist() == [0, 1, 1, 0, 1, 1]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from CTGANLib.evaluation.features import RandomFeatures, standardized
 from CTGANLib.evaluation.generation import (
@@ -16,6 +17,11 @@ from CTGANLib.evaluation.generation import (
     precision_recall,
     ratio,
 )
+from CTGANLib.models.store import find_model
+from CTGANLib.segmentation.features import SEGMENTER, SegmenterFeatures
+from CTGANLib.segmentation.network import definitions
+from CTGANLib.segmentation.segmenter import TASK
+from CTGANLib.segmentation.tasks import CHEST
 
 
 def cloud(count: int, seed: int, mean: float = 0.0, deviation: float = 1.0) -> np.ndarray:
@@ -123,6 +129,37 @@ def test_a_copy_is_found_and_the_own_patient_passed_over():
     groups = np.array([0, 0, 1, 1, 2])
     index, distance = nearest(training, training, groups, groups)
     assert (groups[index] != groups).all() and distance.min() > 50
+
+
+def test_the_segmenters_features_are_those_of_an_endlessly_tall_body():
+    volume = -500 + 300 * torch.randn(1, 1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    network = find_model(SEGMENTER).load(TASK, definitions())
+    features = SegmenterFeatures((2.0, 2.0))  # the voxels that the segmenter sees
+    low, high = CHEST.window
+    found = features(volume[0, 0].numpy())[0]
+    assert CHEST.spacing == 2.0 and found.shape == (240,)
+
+    def misfit(height):
+        tall = ((volume - low) / (high - low)).clip(0, 1).mul(2).sub(1).expand(-1, -1, height, -1, -1)
+        with torch.no_grad():
+            levels = network.encoder(tall.contiguous())
+        parts = [part for level in levels for part in (level.mean((2, 3, 4))[0], torch.zeros(level.shape[1]))]
+        means = torch.cat(parts).numpy()
+        return np.abs(found - means)[means != 0].mean()
+
+    # What the ends of a body do to the means is inverse to its height.
+    assert misfit(96) < 0.6 * misfit(48) < 0.4 * misfit(24)
+
+
+def test_the_segmenters_features_see_organs():
+    rows, columns = np.mgrid[:64, :64]
+    sizes = np.random.default_rng(0).uniform(10, 20, (2, 12, 1, 1))
+    bodies = np.where(((rows - 32) / 24) ** 2 + ((columns - 32) / 28) ** 2 < 1, 40.0, -1000.0)
+    lungs = [np.where(((rows - 32) / side) ** 2 + ((abs(columns - 32) - 13) / 9) ** 2 < 1, -850.0, 0) for side in sizes]
+    first, second = (np.where(inside < 0, inside, bodies) for inside in lungs)
+    features = SegmenterFeatures((5.0, 5.0))
+    reference, alike, empty = standardized(features(first), features(second), features(np.stack([bodies] * 12)))
+    assert kid(empty, reference).low > abs(kid(alike, reference).value)
 
 
 def test_features_are_always_the_same_and_see_structure():

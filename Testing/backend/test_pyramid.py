@@ -164,6 +164,10 @@ def test_an_adversary_rewards_who_tells_and_who_deceives(name):
     real, made = torch.full((1, 1, 4), 0.9), torch.full((1, 1, 4), 0.1)
     assert adversary.discriminator(real, made) < adversary.discriminator(made, real)
     assert adversary.generator(real) < adversary.generator(made)
+    middle = adversary.border or 0.0
+    told = adversary.told_apart(middle + torch.tensor([0.2, 0.4, -0.2, 0.4]), middle + torch.tensor([-0.5, 0.1]))
+    expected = {"wasserstein": 0.4} if name == "wgan-gp" else {"accuracy_real": 0.75, "accuracy_made": 0.5}
+    assert told == pytest.approx(expected)
 
 
 def test_the_gradient_penalty_of_a_linear_judge_is_known():
@@ -343,7 +347,7 @@ def test_evaluation_and_bundle(trained, prepared, tmp_path, monkeypatch):
     rows = KIT.evaluate({"pyramid": synthesizer}, {"phantom": prepared}, [prepared], show=lambda *a: shown.append(a))
     by_method = {row["method"]: row for row in rows}
     assert set(by_method) == {"pyramid", ENLARGED}
-    names = {"mse", "psnr", "ssim", "ms_ssim", "kid", "fid_planes", "patch_hu", "own_patch_hu"}
+    names = {"mse", "psnr", "ssim", "ms_ssim", "kid", "organ_kid", "fid_planes", "patch_hu", "own_patch_hu"}
     assert names <= set(by_method["pyramid"])
     assert summarize(rows)[0]["n"] == 1 and len(shown[0][1]) == 4
     model = KIT.publish(tmp_path / "model", network, TINY, [], rows, 0.1, "cpu")

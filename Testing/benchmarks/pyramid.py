@@ -4,9 +4,12 @@ One thorax volume is learned from and remade: MSE, PSNR and SSIM of that reconst
 beside what the reference printed (its volume is another one) and beside the next coarser scale, enlarged, which knows
 no network. Then samples: MS-SSIM of pairs (1: all alike), and the least and median RMS difference in HU of patches
 to the nearest training patch, beside the same of the training patches among themselves; KID and 2.5D-FID to the volume
-learned from. Below, the same of real other patients. ``CPU s`` is the training of the whole pyramid, summed over the
-cores. ``--steps`` shortens it; ``--only 2D`` or ``--only 1 4`` takes some of the rows. With ``--out`` finished rows and
-the runs are kept: started again, it goes on.
+learned from by random features, and KID by what the project's segmenter sees. Below, the same of real other patients.
+``CPU s`` is the training of the whole pyramid, summed over the cores. ``told apart``: the share of places that the
+discriminator calls by their right name in the volume learned from and in samples, and the share that it calls real in
+the other patients, whom it has not seen; of a critic ``W``, how much higher it rates the volume learned from than
+samples, and than the other patients. ``--steps`` shortens it; ``--only 2D`` or ``--only 1 4`` takes some of the rows.
+With ``--out`` finished rows and the runs are kept: started again, it goes on.
 """
 
 import argparse
@@ -40,7 +43,7 @@ ROWS = (
 # Weights by dimensions. In 2D the squared error that is left is so small that heavier other losses would outweigh it.
 WEIGHTS = {
     3: {"adversarial": 0.5, "reconstruction": 100.0, "projection": 1.0, "segmentation": 1.0},
-    2: {"adversarial": 0.002, "reconstruction": 100.0, "projection": 0.1, "segmentation": 0.1},
+    2: {"adversarial": 0.0005, "reconstruction": 100.0, "projection": 0.1, "segmentation": 0.1},
 }
 COLUMNS = (
     ("", "dimensions", 4),
@@ -52,12 +55,15 @@ COLUMNS = (
     ("reference", "reference", 22),
     ("steps", "steps", 7),
     ("CPU s", "seconds", 7),
+    ("told apart", "judged", 16),
     ("MS-SSIM", "ms_ssim", 9),
     ("patch least/median", "patches", 20),
     ("own", "own_patches", 12),
     ("KID", "kid", 7),
+    ("organ KID", "organ_kid", 9),
     ("2.5D-FID", "fid_planes", 8),
 )
+DIGITS = {"mse": 6, "psnr": 2, "ssim": 4, "ms_ssim": 3, "seconds": 0, "kid": 2, "organ_kid": 2, "fid_planes": 0}
 
 
 def main() -> int:
@@ -69,11 +75,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="ROW", help="3D, 2D, or numbers of rows, counted from 1")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep runs and finished rows there")
     arguments = parser.parse_args()
-    if Path(sys.prefix) != environment.folder():
-        given = {name: value for name, value in vars(arguments).items() if value and name != "only"}
-        parts = [f"--{name}={value.resolve() if isinstance(value, Path) else value}" for name, value in given.items()]
-        parts += ["--only", *arguments.only] if arguments.only else []
-        return environment.run([str(Path(__file__).resolve()), *parts])
+    if not environment.entered():
+        return environment.restart()
     wanted = {
         number: row
         for number, row in enumerate(ROWS, 1)
@@ -91,7 +94,7 @@ def main() -> int:
                 continue
             kept = folder / f"row{number}.json"
             if not kept.exists():
-                measured = measure(chosen(*row[:3], arguments.steps), prepared, folder / f"run{number}")
+                measured = measure(chosen(*row[:3], arguments.steps), prepared, others, folder / f"run{number}")
                 kept.write_text(json.dumps(measured | named(*row)))
             rows.append(json.loads(kept.read_text()))
             print(line(rows[-1]), flush=True)
@@ -129,12 +132,18 @@ def real_patients(prepared: Path, others: list[Path]) -> dict:
     from CTGANLib.pyramid.scales import HU_MAX, HU_MIN
     from CTGANLib.pyramid.settings import PyramidSettings
 
-    field = PyramidVolumes([prepared]).field()
-    data = PyramidVolumes([prepared, *others])
-    volumes = data.on_field(field, PyramidSettings().shapes[-1])[:, 0].clip(HU_MIN, HU_MAX).numpy()
+    volumes = on_one_field(prepared, others, PyramidSettings().shapes[-1])[:, 0].clip(HU_MIN, HU_MAX).numpy()
     learned, real = volumes[:1], volumes[1:]
     near, own = matches(real, learned, within=False), matches(learned, learned, within=True)
-    return {"losses": f"{len(real)} real patients", **novelty(real, list(learned), near, own)}
+    side = PyramidVolumes([prepared]).field()[1] / real.shape[-1]
+    return {"losses": f"{len(real)} real patients", **novelty(real, list(learned), (side, side), near, own)}
+
+
+def on_one_field(prepared: Path, others: list[Path], shape: tuple[int, int, int]):
+    """The volume learned from, then others on its field, HU [n, 1, k, j, i]."""
+    from CTGANLib.pyramid.preparation import PyramidVolumes
+
+    return PyramidVolumes([prepared, *others]).on_field(PyramidVolumes([prepared]).field(), shape)
 
 
 def has_segmenter() -> bool:
@@ -153,7 +162,7 @@ def chosen(dimensions: int, adversary: str, losses: tuple[str, ...], steps: int 
     return PyramidSettings(dimensions=dimensions, adversary=adversary, segmenter=SEGMENTER, **weights, **given)
 
 
-def measure(settings, prepared: Path, folder: Path) -> dict:
+def measure(settings, prepared: Path, others: list[Path], folder: Path) -> dict:
     """Train a pyramid, or train on; its scores and the seconds that the processor worked."""
     from CTGANLib.pyramid.evaluate import ENLARGED, evaluate
     from CTGANLib.pyramid.preparation import PyramidVolumes
@@ -169,10 +178,26 @@ def measure(settings, prepared: Path, folder: Path) -> dict:
     by_method = {row["method"]: row for row in rows}
     return {
         **by_method["pyramid"],
+        **judged(recipe, on_one_field(prepared, others, settings.shapes[-1])),
         "steps": settings.steps,
         "seconds": round(seconds, 1),
         "enlarged": {name: by_method[ENLARGED][name] for name in ("mse", "psnr", "ssim")},
     }
+
+
+def judged(recipe, real) -> dict:
+    """How well the discriminator tells samples, and other patients, from the volume learned from."""
+    import torch
+
+    from CTGANLib.pyramid.evaluate import SAMPLES
+    from CTGANLib.pyramid.synthesize import Synthesizer
+
+    made = [torch.from_numpy(volume.array)[None, None] for volume in Synthesizer(recipe.average).volumes(SAMPLES, 0)]
+    found = recipe.told_apart(real[:1], torch.cat(made))
+    of_others = recipe.told_apart(real[:1], real[1:])
+    if "wasserstein" in found:
+        return {**found, "wasserstein_others": of_others["wasserstein"]}
+    return {**found, "others_called_real": 1 - of_others["accuracy_made"]}
 
 
 def named(dimensions: int, adversary: str, losses: tuple[str, ...], reference: tuple | None) -> dict:
@@ -193,9 +218,13 @@ def cell(row: dict, name: str) -> str:
         before = name.removesuffix("es")
         least, median = row.get(f"{before}_least_hu"), row.get(f"{before}_hu")
         return "" if least is None else f"{least:.0f} / {median:.0f}"
+    if name == "judged":
+        if "wasserstein" in row:
+            return f"W {row['wasserstein']:.2f} / {row['wasserstein_others']:.2f}"
+        parts = ("accuracy_real", "accuracy_made", "others_called_real")
+        return " / ".join(f"{row[part]:.2f}" for part in parts if part in row)
     value = row.get(name, "")
-    digits = {"mse": 6, "psnr": 2, "ssim": 4, "ms_ssim": 3, "seconds": 0, "kid": 2, "fid_planes": 0}.get(name)
-    return str(value) if digits is None or value == "" else f"{value:.{digits}f}"
+    return f"{value:.{DIGITS[name]}f}" if name in DIGITS and value != "" else str(value)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,6 @@ from ..imaging.projection import ConeBeamProjector
 from ..imaging.standardize import STANDARD_SIZE, STANDARD_SPACING
 
 
-def as_read(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """A predicted unit HU volume with the truth's own value where both lie at or beyond the same end of the HU window.
-
-    There the result is clipped to the truth. So a network may give less than air around the body, and need not hit it.
-    """
-    past = ((target <= 0) & (predicted < 0)) | ((target >= 1) & (predicted > 1))
-    return torch.where(past, target, predicted)
-
-
 def reconstruction_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Charbonnier and squared error of unit HU volumes, the body weighted three times the air around it."""
     weight = 1 + 2 * (target > 0.02)

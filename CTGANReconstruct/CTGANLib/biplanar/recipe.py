@@ -22,12 +22,13 @@ from ..models.store import find_model
 from ..segmentation.frozen import SegmentationLoss, frozen_segmenter
 from ..training.augmentation import deform, recolor, restyle, uniform
 from ..training.blending import displacement_toward
+from ..training.clipping import as_clipped
 from ..training.implants import implant
 from ..training.players import Player
 from ..training.settings import TrainingSettings
 from .cameras import varied_acquisitions
 from .dual_path import DualPathGenerator
-from .losses import as_read, projection_loss, reconstruction_loss, similarity_loss
+from .losses import projection_loss, reconstruction_loss, similarity_loss
 from .network import BiplanarGenerator, camera_matrix, channels_last, discriminator, lift
 from .radiographs import VIEWS, standardize_radiographs
 
@@ -149,7 +150,7 @@ class BiplanarRecipe:
         if player == "discriminator":
             return self._discriminator_losses(network, batch, size) if adversarial else {}
         target = _target(batch.hu, size)
-        predicted = as_read(self._predict(network, batch, size), target)
+        predicted = as_clipped(self._predict(network, batch, size), target)
         batch.predicted = predicted.detach()
         losses = {"reconstruction": reconstruction_loss(predicted, target)}
         if self.settings.projection_weight > 0:
@@ -217,7 +218,7 @@ class BiplanarRecipe:
         target = _target(batch.hu, size)
         if batch.predicted is None:  # the batch was cut smaller in between, for want of memory
             with torch.no_grad():
-                batch.predicted = as_read(self._predict(self.players["generator"].network, batch, size), target)
+                batch.predicted = as_clipped(self._predict(self.players["generator"].network, batch, size), target)
         patch = _Patch(batch, size)
         # One pass for both, as several processes need it.
         fake, real = network(torch.cat([patch.of(batch.predicted), patch.of(target)]))[-1].chunk(2)

@@ -82,12 +82,14 @@ def write_annotations(table: Path, nodules: dict[str, list[Nodule]]) -> None:
 def nodules_of(labels: Volume) -> list[Nodule]:
     """The connected parts of a label map as spheres of their volume around their middle, the largest first."""
     parts = sitk.ConnectedComponent(Volume((labels.array > 0).astype(np.uint8), labels.grid).to_image(), True)
-    array, voxel = sitk.GetArrayFromImage(parts), float(np.prod(labels.grid.spacing))
+    array, voxel = sitk.GetArrayViewFromImage(parts), float(np.prod(labels.grid.spacing))
+    places = np.argwhere(array)
+    numbers, counts = np.unique(array[tuple(places.T)], return_inverse=True, return_counts=True)[1:]
     found = []
-    for part in range(1, int(array.max()) + 1):
-        places = np.argwhere(array == part)[:, ::-1]
-        center = labels.grid.to_ras(places.mean(0))
-        found.append(Nodule(tuple(float(n) for n in center), (6 * len(places) * voxel / math.pi) ** (1 / 3)))
+    for number, count in enumerate(counts):
+        middle = places[numbers == number].mean(0)[::-1]
+        center = labels.grid.to_ras(middle)
+        found.append(Nodule(tuple(float(n) for n in center), (6 * int(count) * voxel / math.pi) ** (1 / 3)))
     return sorted(found, key=lambda nodule: -nodule.diameter)
 
 

@@ -266,3 +266,21 @@ def nearest(
         squares[sample_groups[:, None] == training_groups] = np.inf
     index = squares.argmin(1)
     return index, np.sqrt(squares[np.arange(len(samples)), index])
+
+
+def told_apart(real: torch.Tensor, made: torch.Tensor, border: float | None) -> dict[str, float]:
+    """What a discriminator's answers to real and made pictures or volumes say of the game.
+
+    Args:
+        real, made: answers, any shape.
+        border: those above it call something real; None for a critic, whose answers only compare.
+
+    Returns:
+        ``accuracy_real`` and ``accuracy_made``, the shares called by the right name: both 0.5 where the discriminator
+        guesses; the generator's share of successes is 1 − ``accuracy_made``. Of a critic ``wasserstein``, by how much
+        it rates the real ones higher: its estimate of the Wasserstein-1 distance, up to a factor.
+    """
+    if border is None:
+        return {"wasserstein": float(real.mean() - made.mean())}
+    shares = (real > border).float().mean(), (made < border).float().mean()
+    return {"accuracy_real": float(shares[0]), "accuracy_made": float(shares[1])}

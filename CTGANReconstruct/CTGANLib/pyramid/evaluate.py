@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from monai.metrics import SSIMMetric
 
-from ..evaluation.features import RandomFeatures, standardized
+from ..evaluation.features import Features, RandomFeatures, standardized
 from ..evaluation.generation import frechet_distance_of_planes, hu_histogram_distance, kid, pairwise_ms_ssim
 from ..evaluation.scores import TRUTH, Show
 from ..evaluation.sheets import Sheets
 from ..events import Progress, silent
 from ..imaging.volumes import Volume
+from ..segmentation.features import SegmenterFeatures
 from .pairs import show_pairs
 from .patches import Match, matches
 from .preparation import on_field
@@ -53,7 +54,7 @@ def evaluate(
         truths = [on_field_of(predictor, path) for path in training]
         samples = [volume.array for volume in predictor.volumes(SAMPLES, seed=0)]
         near, own = matches(samples, truths, within=False), matches(truths, truths, within=True)
-        made[method] = novelty(np.stack(samples), truths, near, own)
+        made[method] = novelty(np.stack(samples), truths, predictor.spacing[:2], near, own)
         if isinstance(show, Sheets):
             show_pairs(show, method, near, samples, truths)
             show_pairs(show, f"training volumes of {method} among themselves", own, truths, truths)
@@ -95,40 +96,51 @@ def fidelity(made: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def novelty(
-    samples: np.ndarray, training: list[np.ndarray], near: list[Match], own: list[Match]
+    samples: np.ndarray,
+    training: list[np.ndarray],
+    spacing: tuple[float, float],
+    near: list[Match],
+    own: list[Match],
 ) -> dict[str, float]:
     """How varied samples are, and how near they come to what was learned from.
 
     Args:
         samples: HU [n, k, j, i].
         training: HU [k, j, i].
+        spacing: of the voxels along i and j, mm.
         near: patches of the samples and the nearest training patches.
         own: patches of the training volumes and the nearest others that do not overlap with them.
 
     Returns:
         ``ms_ssim`` of pairs of samples, on axial slices (1: all alike); ``histogram_hu`` (distance of the HU to the
-        training volumes'); ``kid`` of axial slices with ``kid_ci95`` and ``fid_planes`` to the training volumes, by
-        the features of a random network; and of patches with structure in them, as RMS difference in HU to the nearest
+        training volumes'); ``kid`` of axial slices with ``kid_ci95`` and ``fid_planes`` to the training volumes, by the
+        features of a random network; ``organ_kid`` with ``organ_kid_ci95``, the same distance by what the project's
+        segmenter sees in the slices; and of patches with structure in them, as RMS difference in HU to the nearest
         training patch at any place: ``patch_hu`` and ``patch_least_hu``, median and least over the samples, and the
         same of training patches to the others that do not overlap with them, ``own_patch_hu`` and
         ``own_patch_least_hu``.
     """
     training_set, features = np.stack(training), RandomFeatures((HU_MIN, HU_MAX))
-    reference, found = standardized(*(features(np.concatenate(list(hu))) for hu in (training_set, samples)))
-    patients = tuple(np.repeat(np.arange(len(hu)), hu.shape[1]) for hu in (samples, training_set))
-    distance = kid(found, reference, patients)
     of_samples, of_training = (np.array([match.distance for match in found]) for found in (near, own))
     return {
         "ms_ssim": likeness(samples),
         "histogram_hu": hu_histogram_distance(samples, training_set),
-        "kid": distance.value,
-        "kid_ci95": distance.half_width,
+        **_distance("kid", samples, training_set, features),
+        **_distance("organ_kid", samples, training_set, SegmenterFeatures(spacing)),
         "fid_planes": frechet_distance_of_planes(samples, training_set, features),
         "patch_hu": float(np.median(of_samples)) if near else math.nan,
         "own_patch_hu": float(np.median(of_training)) if own else math.nan,
         "patch_least_hu": float(of_samples.min(initial=math.inf)),
         "own_patch_least_hu": float(of_training.min(initial=math.inf)),
     }
+
+
+def _distance(name: str, samples: np.ndarray, training: np.ndarray, features: Features) -> dict[str, float]:
+    """The kernel distance of the axial slices of volumes [n, k, j, i], with its interval over volumes."""
+    reference, found = standardized(*(features(np.concatenate(list(hu))) for hu in (training, samples)))
+    numbers = tuple(np.repeat(np.arange(len(hu)), hu.shape[1]) for hu in (samples, training))
+    distance = kid(found, reference, numbers)
+    return {name: distance.value, f"{name}_ci95": distance.half_width}
 
 
 def likeness(volumes: np.ndarray) -> float:

@@ -103,7 +103,7 @@ class PyramidGenerator(nn.Module):
     def refine(self, number: int, coarser: torch.Tensor | None, noise: torch.Tensor | None) -> torch.Tensor:
         """What a scale makes of the coarser result, enlarged to its size, and of noise of amplitude 1, [batch, ...].
 
-        ``coarser`` is None at the coarsest scale, ``noise`` where there is to be none.
+        ``coarser`` is None at the coarsest scale, ``noise`` where there is to be none. The result is not clipped yet.
         """
         scale = self.scales[number]
         if coarser is None:
@@ -116,7 +116,7 @@ class PyramidGenerator(nn.Module):
         result = None
         for number, shape in enumerate(self.shapes[:until]):
             coarser = None if result is None else resized(result, shape)
-            result = self.refine(number, coarser, self.fixed_noise[volumes] if number == 0 else None)
+            result = self.refine(number, coarser, self.fixed_noise[volumes] if number == 0 else None).clip(0, 1)
         return result
 
     def displaced(self, coarsest: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
@@ -152,7 +152,7 @@ class PyramidGenerator(nn.Module):
         for number in range(start, len(shapes)):
             noise = self.noise(shapes[number], hash((seed, number)) % 2**63).to(self.fixed_noise)
             coarser = None if number == 0 else resized(result, shapes[number])
-            result = self.refine(number, coarser, noise)
+            result = self.refine(number, coarser, noise).clip(0, 1)
             progress(sum(voxels[: number + 1]) / sum(voxels), f"scale {number}")
         return result
 

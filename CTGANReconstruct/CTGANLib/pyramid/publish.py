@@ -8,6 +8,7 @@ from ..models.bundle import Model, save_bundle
 from ..models.metadata import LICENSE_TEXT, bundle_metadata, listed, network_definition
 from .network import PyramidGenerator
 from .settings import LOSSES, PyramidSettings
+from .warping import STRETCH
 
 
 def publish(
@@ -76,7 +77,8 @@ scales, {run["hours"]} hours on {run["device"]}; adversary
 `mse`, `psnr` (10 log10(1/MSE)) and `ssim` are those of the reconstruction of the training volume, HU [−1000, 1000] as
 [0, 1]; below, the same of the next coarser scale, enlarged. `ms_ssim` is that of pairs of samples (1: all alike),
 `histogram_hu` the distance of the samples' HU to the training volumes', `kid` (of axial slices) and `fid_planes`
-(2.5D-FID) that of features of a random network (`evaluation/features.py`). `patch_hu` and `patch_least_hu` are median
+(2.5D-FID) that of features of a random network (`evaluation/features.py`), `organ_kid` that of what the project's
+segmenter sees in axial slices (`segmentation/features.py`). `patch_hu` and `patch_least_hu` are median
 and least RMS difference in HU of a sample's patches (4 x 12 x 12 voxels, those with structure) to the nearest training
 patch; `own_patch_hu` and `own_patch_least_hu` the same between training patches that do not overlap. A least difference
 far below the training patches' own would tell of copies. `Testing/benchmarks/pyramid.py` has the same of real patients.
@@ -88,7 +90,10 @@ far below the training patches' own would tell of copies. `Testing/benchmarks/py
 
 
 def _beginning(deformation: int) -> str:
-    return f"a smooth random displacement ({deformation} mm) of one that was learned from" if deformation else "noise"
+    if not deformation:
+        return "noise"
+    change = f"displaced smoothly at random ({deformation} mm) and stretched (up to {STRETCH:.0%})"
+    return f"one that was learned from, {change}"
 
 
 def _others(row: dict) -> dict:

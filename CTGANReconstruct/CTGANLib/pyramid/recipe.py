@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
 from ..segmentation.frozen import SegmentationLoss, frozen_segmenter
+from ..training.clipping import as_clipped
 from ..training.players import Player
 from .adversaries import ADVERSARIES
 from .losses import ProjectionLoss
@@ -65,7 +66,7 @@ class PyramidRecipe:
             sides, spacing, (settings.dimensions,), (len(hu),), widths, (settings.deformation,)
         ).to(self.device)
         real = generator.folded(to_unit(hu).to(self.device))
-        self._reals = [resized(real, each) for each in self._shapes]
+        self._reals = [resized(real, each).clip(0, 1) for each in self._shapes]
         channels = self._reals[0].shape[1]
         judge = Discriminator(settings.dimensions, channels, _JUDGE_WIDTH[settings.dimensions]).to(self.device)
         self.players = {
@@ -81,7 +82,7 @@ class PyramidRecipe:
         self._starts = _starts(self._shapes, settings.steps)
         self._adversary = ADVERSARIES[settings.adversary]
         self._projections = [ProjectionLoss(Grid.centered(each, self._spacing(each))) for each in self._shapes]
-        self._segmenter = frozen_segmenter(settings.segmenter, device) if settings.segmentation_weight else None
+        self._segmentations = self._segmentation_losses(device) if settings.segmentation_weight else {}
         self._coarser: tuple[int, torch.Tensor] | None = None
 
     def scale(self, number: int) -> int:
@@ -112,10 +113,23 @@ class PyramidRecipe:
         with self._precision():
             made = generator.reconstruct(torch.zeros(1, dtype=torch.long, device=self.device), scale + 1)
             samples = [generator.sample(seed, self._shapes[: scale + 1]) for seed in range(_SHOWN_SAMPLES)]
-        error = F.mse_loss(made.clip(0, 1), self._reals[scale][:1])
+        error = F.mse_loss(made, self._reals[scale][:1])
         shown = [self._volume(unit) for unit in (self._reals[-1][:1], made, *samples)]
         volumes = {"truth": shown[0], "prediction": shown[1], "sheet": sheet(shown)}
         return {"psnr": float(-10 * torch.log10(error))}, volumes
+
+    @torch.no_grad()
+    def told_apart(self, real: torch.Tensor, made: torch.Tensor) -> dict[str, float]:
+        """How well the discriminator tells volumes of the scale that it has last seen; see ``Adversary.told_apart``.
+
+        Args:
+            real, made: HU [n, 1, k, j, i].
+        """
+        judge = self.players["discriminator"].network
+        with self._precision():
+            folded = [self.average.folded(to_unit(hu).to(self.device)) for hu in (real, made)]
+            answers = [judge(volumes).float() for volumes in folded]
+        return self._adversary.told_apart(*answers)
 
     def _rate(self, number: int) -> float:
         """It warms up and falls as a cosine within each scale."""
@@ -160,24 +174,34 @@ class PyramidRecipe:
             inputs.append(tuple(None if values is None else values[seen] for values in self._random(batch, scale)))
         with self._precision():
             made, *sampled = network(scale, *inputs)
+        losses = {}
+        if settings.reconstruction_weight:
+            losses["reconstruction"] = settings.reconstruction_weight * F.mse_loss(as_clipped(made, real), real)
+        made, *sampled = (values.clip(0, 1) for values in (made, *sampled))
         if settings.adversarial_weight and displaced:
             sampled = [self.average.displaced(made, batch.seeds)[seen]]
-        losses = {}
         if sampled:
             batch.made, batch.real = sampled[0][inner].detach(), real[seen][inner]
             with self._precision():
                 answers = self.players["discriminator"].network(sampled[0][inner]).float()
             losses["adversarial"] = settings.adversarial_weight * self._adversary.generator(answers)
-        if settings.reconstruction_weight:
-            losses["reconstruction"] = settings.reconstruction_weight * F.mse_loss(made, real)
         volume, true = (self.average.unfolded(values) for values in (made, real))
         if settings.projection_weight:
             losses["projection"] = settings.projection_weight * self._projections[scale](volume, true)
-        if self._segmenter and self._spacing(self._shapes[scale])[0] < _COARSE_FOR_SEGMENTER * self._segmenter[1]:
-            loss = SegmentationLoss(*self._segmenter, self._spacing(self._shapes[scale]))
-            misfit = loss(to_hu(volume), to_hu(true))
+        if scale in self._segmentations:
+            misfit = self._segmentations[scale](to_hu(volume), to_hu(true))
             losses["segmentation"] = settings.segmentation_weight * misfit
         return losses
+
+    def _segmentation_losses(self, device: str) -> dict[int, SegmentationLoss]:
+        """By the scales that are fine enough for the segmenter."""
+        network, voxel = frozen_segmenter(self.settings.segmenter, device)
+        spacings = [self._spacing(shape) for shape in self._shapes]
+        return {
+            number: SegmentationLoss(network, voxel, spacing)
+            for number, spacing in enumerate(spacings)
+            if spacing[0] < _COARSE_FOR_SEGMENTER * voxel
+        }
 
     def _discriminator_losses(self, network: nn.Module, batch: _Batch, scale: int) -> dict[str, torch.Tensor]:
         if batch.made is None:
@@ -199,7 +223,7 @@ class PyramidRecipe:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def _volume(self, unit: torch.Tensor) -> Volume:
-        hu = to_hu(self.average.unfolded(unit)[0, 0].clip(0, 1)).round().short().cpu().numpy()
+        hu = to_hu(self.average.unfolded(unit)[0, 0]).round().short().cpu().numpy()
         return Volume(hu, Grid.centered(hu.shape, self._spacing(hu.shape)))
 
     def _spacing(self, shape: Shape) -> tuple[float, float, float]:

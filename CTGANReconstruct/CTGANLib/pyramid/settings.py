@@ -21,7 +21,7 @@ class PyramidSettings(TrainingSettings):
         factor: between neighboring scales.
         adversary: ``lsgan``, ``wgan-gp`` or ``zero-gp``.
         adversarial_weight, reconstruction_weight, projection_weight, segmentation_weight: of these losses. In 2D, where
-            the error that is left is smaller, the reconstruction needs the others to be lighter: 0.002 for the first.
+            the error that is left is smaller, the reconstruction needs the others to be lighter: 0.0005 for the first.
         segmenter: the model of the store for the segmentation loss.
         noise: amplitude of a scale's noise, as a multiple of the error that it has to mend.
         deformation: standard deviation of the displacements, mm, that new volumes begin with; with 0 they begin with
@@ -45,7 +45,7 @@ class PyramidSettings(TrainingSettings):
     segmentation_weight: float = 0.0
     segmenter: str = "ChestSegmentation"
     noise: float = 0.2
-    deformation: int = 8
+    deformation: int = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()

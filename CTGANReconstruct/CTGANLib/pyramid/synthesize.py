@@ -135,7 +135,7 @@ class Synthesizer:
         ]
 
     def _finished(self, unit: torch.Tensor) -> Volume:
-        hu = to_hu(self.network.unfolded(unit.float())[0, 0].clip(0, 1)).round().short().cpu().numpy()
+        hu = to_hu(self.network.unfolded(unit.float())[0, 0]).round().short().cpu().numpy()
         return Volume(hu, Grid.centered(hu.shape, self.spacing))
 
     def _precision(self) -> torch.autocast:

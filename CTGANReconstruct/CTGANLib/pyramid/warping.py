@@ -3,8 +3,9 @@
 import torch
 from torch.nn import functional as F
 
-# Independent displacements about every 80 mm, and the largest change of a volume's size along each axis.
-_KNOTS, _STRETCH = (4, 5, 5), 0.07
+STRETCH = 0.15
+"""Largest change of a volume's size along each axis."""
+_KNOTS = (4, 5, 5)  # of independent displacements, about every 80 mm
 
 
 def warped(volume: torch.Tensor, spacing: tuple[float, float, float], deviation: float, seed: int) -> torch.Tensor:
@@ -17,7 +18,7 @@ def warped(volume: torch.Tensor, spacing: tuple[float, float, float], deviation:
         seed: the same one gives the same displacements for any number of voxels.
     """
     generator = torch.Generator().manual_seed(seed)
-    stretch = 1 + _STRETCH * (2 * torch.rand(3, generator=generator) - 1)
+    stretch = 1 + STRETCH * (2 * torch.rand(3, generator=generator) - 1)
     knots = torch.randn(1, 3, *_KNOTS, generator=generator) * deviation
     shape = volume.shape[2:]
     half_extent = torch.tensor([size * float(step) / 2 for size, step in zip(shape[::-1], spacing, strict=True)])

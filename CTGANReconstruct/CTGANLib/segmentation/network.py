@@ -43,9 +43,9 @@ def small_cnn(classes: int, filters: int) -> nn.Module:
     return SmallCNN(classes, (filters, 2 * filters, 4 * filters))
 
 
-def seg_res_net(classes: int, filters: int) -> nn.Module:
+def seg_res_net(classes: int, filters: int, dimensions: int = 3) -> nn.Module:
     """Myronenko, BrainLes 2018, with deep supervision."""
-    return SegResNetDS(3, filters, 1, classes, norm="instance", blocks_down=(1, 2, 2, 4), dsdepth=3)
+    return SegResNetDS(dimensions, filters, 1, classes, norm="instance", blocks_down=(1, 2, 2, 4), dsdepth=3)
 
 
 def dyn_unet(classes: int, filters: int) -> nn.Module:

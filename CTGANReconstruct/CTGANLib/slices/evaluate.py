@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluation.features import RandomFeatures, standardized
+from ..evaluation.features import Features, RandomFeatures, standardized
 from ..evaluation.generation import (
     Estimate,
     density_coverage,
@@ -23,6 +23,7 @@ from ..evaluation.scores import Show
 from ..evaluation.sheets import Sheets
 from ..events import Progress, silent
 from ..imaging.montage import as_read
+from ..segmentation.features import SegmenterFeatures
 from .preparation import SliceDataset
 from .settings import CT
 from .synthesize import Synthesizer
@@ -61,9 +62,10 @@ def evaluate(
         A row for each method (the models' names, ``training slices``):
         ``kid``, ``mmd``: each with ``_ci95``, half its bootstrap interval over patients or, of made slices, over these;
         ``minus_kid``, higher is better; ``kid_ratio`` to that of the training slices, with ``_ci95`` over patients that
-        are the same ones above and below; ``fid``. Features have mean 0 and
-        deviation 1 over the test slices, else those that differ most between any patients would outweigh all others.
-        ``precision``, ``recall``, ``density``, ``coverage``; ``ms_ssim`` of pairs; ``hu_distance``.
+        are the same ones above and below; ``fid``; ``precision``, ``recall``, ``density``, ``coverage``. Features are
+        those of a random network, with mean 0 and deviation 1 over the test slices, else those that differ most between
+        any patients would outweigh all others; of CT slices the same follow, with ``organ_`` before their names, by
+        what the project's segmenter sees. ``ms_ssim`` of pairs; ``hu_distance``.
         ``nearest_hu``, ``nearest_least_hu``: median and least difference in HU from the nearest training slice, for
         training slices that of another patient; of the models also ``held_out_nearest_hu`` and
         ``held_out_nearest_least_hu``, the same of the test slices.
@@ -71,11 +73,9 @@ def evaluate(
     test = _read(list(cases.values()))
     real = _read(training) if training else None
     first = next(iter(predictors.values()))
-    window = first.window
-    network = RandomFeatures(window)
     progress(0.0, "Looking at the test patients")
-    described = network(test.values)
-    rows, distances, held_out = [], [], {}
+    judges = [_Judge(prefix, network, test) for prefix, network in _networks(first).items()]
+    rows, held_out = [], {}
     if real:
         apart = _nearest(_Slices(test.values), real)  # their patients are others, whatever their numbers
         held_out = {f"held_out_{name}": value for name, value in _memory(apart[1]).items()}
@@ -83,10 +83,10 @@ def evaluate(
     for number, (method, predictor) in enumerate(methods.items()):
         progress(number / len(methods), f"Scoring {method}")
         slices = real if predictor is None else _Slices(_made(predictor, list(cases.values())))
-        reference, found = standardized(described, network(slices.values))
-        distances.append(kid(found, reference, (slices.groups, test.groups)))
-        rows.append({"case": "all", "method": method, **_told("kid", distances[-1]), "minus_kid": -distances[-1].value})
-        rows[-1] |= _score(slices, test, found, reference, window)
+        rows.append({"case": "all", "method": method})
+        for judge in judges:
+            rows[-1] |= judge.scores(slices)
+        rows[-1] |= {"minus_kid": -rows[-1]["kid"], **_values(slices, test, first.window)}
         if real:
             near = _nearest(slices, real)
             rows[-1] |= {**_memory(near[1]), **(held_out if predictor else {})}
@@ -94,11 +94,51 @@ def evaluate(
                 _show_pairs(show, method, slices, real, near, predictor)
     if real and isinstance(show, Sheets):
         _show_pairs(show, HELD_OUT, test, real, apart, first)
-    if real and distances[-1].value > 0:
-        for row, distance in zip(rows, distances, strict=True):
-            row |= _told("kid_ratio", ratio(distance, distances[-1]))
+    if real:
+        for judge in judges:
+            judge.add_ratios(rows)
     progress(1.0, "Scored")
     return rows
+
+
+class _Judge:
+    """Compares slices with those of the test patients by the features of one network.
+
+    Args:
+        prefix: of the scores' names.
+        network: that describes slices.
+        test: slices of the test patients.
+    """
+
+    def __init__(self, prefix: str, network: Features, test: _Slices) -> None:
+        self._prefix, self._network, self._groups = prefix, network, test.groups
+        self._test, self._distances = network(test.values), []
+
+    def scores(self, slices: _Slices) -> dict[str, float]:
+        """All but the ratio."""
+        reference, found = standardized(self._test, self._network(slices.values))
+        groups = (slices.groups, self._groups)
+        self._distances.append(kid(found, reference, groups))
+        scores = {**_told("kid", self._distances[-1]), **_told("mmd", mmd(found, reference, groups))}
+        scores["fid"] = frechet_distance(found, reference)
+        scores["precision"], scores["recall"] = precision_recall(found, reference, groups)
+        scores["density"], scores["coverage"] = density_coverage(found, reference, groups)
+        return {self._prefix + name: value for name, value in scores.items()}
+
+    def add_ratios(self, rows: list[dict]) -> None:
+        """Put into rows, in the order of :meth:`scores`, their ``kid`` over that of the last one."""
+        if self._distances[-1].value > 0:
+            for row, distance in zip(rows, self._distances, strict=True):
+                row |= _told(f"{self._prefix}kid_ratio", ratio(distance, self._distances[-1]))
+
+
+def _networks(maker: Synthesizer) -> dict[str, Features]:
+    """The networks that describe a maker's slices, by the prefix of their scores."""
+    networks: dict[str, Features] = {"": RandomFeatures(maker.window)}
+    if maker.kind == CT:
+        pixel = float(maker.network.spacing[0])
+        networks["organ_"] = SegmenterFeatures((pixel, pixel))
+    return networks
 
 
 def _read(files: list[Path]) -> _Slices:
@@ -115,15 +155,9 @@ def _made(predictor: Synthesizer, files: list[Path]) -> np.ndarray:
     return predictor.pictures(range(len(places)), dataset.labels[places].tolist())
 
 
-def _score(
-    slices: _Slices, test: _Slices, found: np.ndarray, reference: np.ndarray, window: tuple[float, float]
-) -> dict[str, float]:
-    """All but the kernel distance, of slices with the features ``found`` and test slices with ``reference``."""
-    groups = (slices.groups, test.groups)
-    scores = {**_told("mmd", mmd(found, reference, groups)), "fid": frechet_distance(found, reference)}
-    scores["precision"], scores["recall"] = precision_recall(found, reference, groups)
-    scores["density"], scores["coverage"] = density_coverage(found, reference, groups)
-    scores |= _told("ms_ssim", pairwise_ms_ssim(slices.values, window))
+def _values(slices: _Slices, test: _Slices, window: tuple[float, float]) -> dict[str, float]:
+    """What is said of slices without features."""
+    scores = _told("ms_ssim", pairwise_ms_ssim(slices.values, window))
     scores["hu_distance"] = hu_histogram_distance(slices.values.clip(*window), test.values.clip(*window))
     return scores
 

@@ -101,10 +101,11 @@ say what can be hoped for. `kid` and `mmd` (± half the 95 % bootstrap interval 
 standardized features of a network that never learned ({RandomFeatures.name}; `evaluation/features.py`): lower is
 better; `kid_ratio` to that of the training slices, both with the same draws of test patients. `precision` and
 `density`: how many look real; `recall` and `coverage`: how much of the real variety is there (neighborhoods reach to
-the fifth nearest slice of other patients). `ms_ssim` of pairs: lower is more varied. `hu_distance`: HU by which voxels
-would have to change to be distributed as the real ones. `nearest_hu`: median difference from the nearest training slice
-(for training slices: of another patient; `held_out_nearest_hu`: of the test slices); far below that of the test slices
-it would say that slices were learned by heart.
+the fifth nearest slice of other patients). With `organ_` before their names: the same by what the project's segmenter
+sees in CT slices (`segmentation/features.py`). `ms_ssim` of pairs: lower is more varied. `hu_distance`: HU by which
+voxels would have to change to be distributed as the real ones. `nearest_hu`: median difference from the nearest
+training slice (for training slices: of another patient; `held_out_nearest_hu`: of the test slices); far below that of
+the test slices it would say that slices were learned by heart.
 
 {scores}
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ..evaluation.features import RandomFeatures, standardized
-from ..evaluation.generation import density_coverage, kid
+from ..evaluation.generation import density_coverage, kid, told_apart
 from ..imaging.montage import as_read, montage
 from ..training.players import Player
 from . import losses as parts
@@ -93,8 +93,7 @@ class SlicesRecipe:
         """How like pictures held out those of the average generator are, and whether its judge tells them apart.
 
         ``minus_kid`` is the kernel distance (see ``evaluation.generation``), negative; ``coverage`` the share of
-        real pictures with a made one near; ``accuracy`` of the discriminator, or ``wasserstein``, the estimate of the
-        distance by the critic.
+        real pictures with a made one near; of the discriminator or critic see ``evaluation.generation.told_apart``.
         """
         places = np.linspace(0, len(data) - 1, min(len(data), _MOST_VALIDATED)).round().astype(int)
         items = torch.stack([data[int(place)] for place in places]).to(self.device)
@@ -172,7 +171,4 @@ class SlicesRecipe:
         scale: SliceGenerator = self.average
         answers = [judge(scale.scaled(hu), kind).cpu() for hu, kind in ((real, labels), (made, made_labels))]
         judge.train()
-        if self._judged_by == CRITIC:
-            return {"wasserstein": float(answers[0].mean() - answers[1].mean())}
-        shares = [(answers[0] > 0).float().mean(), (answers[1] < 0).float().mean()]
-        return {"accuracy_real": float(shares[0]), "accuracy_made": float(shares[1])}
+        return told_apart(*answers, border=None if self._judged_by == CRITIC else 0.0)
