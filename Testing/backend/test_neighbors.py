@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64decode
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def slices(count: int) -> np.ndarray:
 class Maker:
     """Makes copies of given pictures, changed by so many HU."""
 
-    kind, window = CT, (-1000.0, 400.0)
+    kind, window, network = CT, (-1000.0, 400.0), SimpleNamespace(spacing=(2.0, 2.0))
 
     def __init__(self, pictures: np.ndarray, change: float) -> None:
         self._made = pictures.astype(np.float32) + change

@@ -92,3 +92,16 @@ def test_a_changed_volume_gives_a_new_picture(angles):
     torch.testing.assert_close(projector(prepared), projector(volume))
     volume.zero_()
     assert not projector(prepared).any()
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (20, 7, 0)])
+def test_a_projector_made_and_first_used_for_inference_serves_training_later(angles):
+    grid = turned_grid(DIRECTIONS["lps"], (20, 24, 22), (2.0, 2.5, 3.0), (0, 0, 0))
+    with torch.inference_mode():
+        projector = ConeBeamProjector(grid, views([angles], (9, 11), 8.0))
+        expected = projector(torch.ones(1, 1, *grid.shape))
+    volume = torch.ones(1, 1, *grid.shape, requires_grad=True)
+    projected = projector(volume)
+    torch.testing.assert_close(projected.detach(), expected.clone())
+    projected.sum().backward()
+    torch.testing.assert_close(volume.grad, projector.adjoint(torch.ones_like(projected)).detach())

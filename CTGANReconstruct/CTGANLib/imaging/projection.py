@@ -1,7 +1,8 @@
 """The cone-beam projector: digitally reconstructed radiographs and their exact adjoint."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,14 @@ class ConeBeamProjector(nn.Module):
         return sum(view.transpose(image[:, number]) for number, view in enumerate(self._views))
 
 
+@contextmanager
+def _lasting() -> Iterator[None]:
+    """Tensors that are kept can serve later calls with gradients, even if the first call is in inference mode."""
+    gradients = torch.is_grad_enabled()
+    with torch.inference_mode(False), torch.set_grad_enabled(gradients):
+        yield
+
+
 class _ProjectedView:
     """One view of a grid.
 
@@ -81,13 +90,14 @@ class _ProjectedView:
 
     def __init__(self, grid: Grid, acquisition: Acquisition, pose: torch.Tensor | None = None) -> None:
         self._grid, self._acquisition = grid, acquisition
-        rays = torch.as_tensor(camera_rays(acquisition))
-        if pose is not None:
-            rays = move_rays(rays, pose.to("cpu", torch.float64), torch.as_tensor(acquisition.isocenter))
-        if not acquisition.parallel:
-            check_in_front(rays.detach(), torch.as_tensor(acquisition.beam_direction), grid)
-        separable = separate(rays, grid, acquisition.detector_shape) if pose is None else None
-        self._rays = [separable] if separable else bundles(rays, grid, acquisition.detector_shape)
+        with _lasting():
+            rays = torch.as_tensor(camera_rays(acquisition))
+            if pose is not None:
+                rays = move_rays(rays, pose.to("cpu", torch.float64), torch.as_tensor(acquisition.isocenter))
+            if not acquisition.parallel:
+                check_in_front(rays.detach(), torch.as_tensor(acquisition.beam_direction), grid)
+            separable = separate(rays, grid, acquisition.detector_shape) if pose is None else None
+            self._rays = [separable] if separable else bundles(rays, grid, acquisition.detector_shape)
         self._parts: dict[tuple, list[_Part]] = {}
 
     def moved(self, pose: torch.Tensor) -> "_ProjectedView":
@@ -109,10 +119,11 @@ class _ProjectedView:
 
     def _parts_for(self, tensor: torch.Tensor) -> list["_Part"]:
         """The parts on a tensor's device and in its precision, made on first use."""
-        like = tensor.new_empty(0, dtype=torch.promote_types(tensor.dtype, torch.float32))
-        key = like.device, like.dtype
+        key = tensor.device, torch.promote_types(tensor.dtype, torch.float32)
         if key not in self._parts:
-            self._parts[key] = [self._part(rays, like) for rays in self._rays]
+            with _lasting():
+                like = torch.empty(0, device=key[0], dtype=key[1])
+                self._parts[key] = [self._part(rays, like) for rays in self._rays]
         return self._parts[key]
 
     def _part(self, rays: RayBundle | SeparableRays, like: torch.Tensor) -> "_Part":
