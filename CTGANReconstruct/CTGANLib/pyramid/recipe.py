@@ -31,6 +31,8 @@ _REACH = 2.0
 # The segmenter has not learned to see voxels larger than this many times its own.
 _COARSE_FOR_SEGMENTER = 2.0
 _SHOWN_SAMPLES = 4
+# Of what lies beyond the window, where there is no reconstruction loss.
+_EXCESS_WEIGHT = 10.0
 
 
 @dataclass
@@ -177,6 +179,9 @@ class PyramidRecipe:
         losses = {}
         if settings.reconstruction_weight:
             losses["reconstruction"] = settings.reconstruction_weight * F.mse_loss(as_clipped(made, real), real)
+        else:  # nothing else draws back what is clipped, which has no gradient
+            excess = [F.mse_loss(values, values.detach().clip(0, 1)) for values in (made, *sampled)]
+            losses["excess"] = _EXCESS_WEIGHT * sum(excess)
         made, *sampled = (values.clip(0, 1) for values in (made, *sampled))
         if settings.adversarial_weight and displaced:
             sampled = [self.average.displaced(made, batch.seeds)[seen]]
