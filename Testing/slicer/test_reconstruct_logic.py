@@ -12,21 +12,7 @@ pytest.importorskip("PySide6.QtWidgets")
 import slicer
 import vtk
 
-import harness
-from fake_backend import FakeBackend
-
-MODULE = "CTGANReconstruct/CTGANReconstruct.py"
 ACQUISITION = {"view": "PA", "pixel_spacing": [0.5, 0.5]}
-
-
-@pytest.fixture
-def backend(tmp_path):
-    return FakeBackend("good", tmp_path)
-
-
-@pytest.fixture
-def logic(scene, backend):
-    return harness.load_module(MODULE, widget=False).python.CTGANReconstructLogic(backend)
 
 
 @pytest.fixture

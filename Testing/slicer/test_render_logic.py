@@ -18,19 +18,8 @@ from CTGANReconstructLib.dependencies import missingPackages
 from CTGANReconstructLib.models import installedModels
 from CTGANReconstructLib.render_functions import FunctionsHistory, propertyOf, readFunctions
 from CTGANReconstructLib.render_pictures import readPNG, showPicture
-from fake_backend import FakeBackend
 
 MODULE = "CTGANReconstruct/CTGANReconstruct.py"
-
-
-@pytest.fixture
-def backend(tmp_path):
-    return FakeBackend("good", tmp_path)
-
-
-@pytest.fixture
-def logic(scene, backend):
-    return harness.load_module(MODULE, widget=False).python.CTGANReconstructLogic(backend)
 
 
 def placeCamera(position, up=(0, 0, 1), parallelScale=None):

@@ -13,7 +13,6 @@ from CTGANReconstructLib.dependencies import missingPackages
 from CTGANReconstructLib.models import installedModels
 from CTGANReconstructLib.resources import sharedResource
 from CTGANReconstructLib.surfaces import showIn3D
-from fake_backend import FakeBackend
 
 MODULE = "CTGANReconstruct/CTGANReconstruct.py"
 SHAPE = (16, 20, 24)  # k, j, i
@@ -21,16 +20,6 @@ CENTER = np.array([30.0, -50.0, 120.0])  # RAS, mm
 # What of the phantom is the right lung of the fake: a block far from the middle in all three directions, RAS, mm.
 BLOCK = CENTER + np.array([14.0, 6.0, -9.0])
 HALF = np.array([7.0, 5.0, 6.0])
-
-
-@pytest.fixture
-def backend(tmp_path):
-    return FakeBackend("good", tmp_path)
-
-
-@pytest.fixture
-def logic(scene, backend):
-    return harness.load_module(MODULE, widget=False).python.CTGANReconstructLogic(backend)
 
 
 def rotation(degrees, axis):

@@ -16,19 +16,8 @@ from CTGANReconstructLib.dependencies import missingPackages
 from CTGANReconstructLib.models import installedModels
 from CTGANReconstructLib.synthesis_models import abilitiesOf
 from CTGANReconstructLib.synthesize_task import SynthesizeTask
-from fake_backend import FakeBackend
 
 MODULE = "CTGANReconstruct/CTGANReconstruct.py"
-
-
-@pytest.fixture
-def backend(tmp_path):
-    return FakeBackend("good", tmp_path)
-
-
-@pytest.fixture
-def logic(scene, backend):
-    return harness.load_module(MODULE, widget=False).python.CTGANReconstructLogic(backend)
 
 
 def toRAS(volume):

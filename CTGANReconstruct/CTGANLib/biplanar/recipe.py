@@ -150,7 +150,7 @@ class BiplanarRecipe:
         if player == "discriminator":
             return self._discriminator_losses(network, batch, size) if adversarial else {}
         target = _target(batch.hu, size)
-        predicted = as_clipped(self._predict(network, batch, size), target)
+        predicted = self._predict(network, batch, target)
         batch.predicted = predicted.detach()
         losses = {"reconstruction": reconstruction_loss(predicted, target)}
         if self.settings.projection_weight > 0:
@@ -184,7 +184,7 @@ class BiplanarRecipe:
         """An augmented patient, from [1, 160, 160, 160]: radiographs, cameras, acquisitions and CT."""
         switches = self.settings
         moved, restyled = (torch.rand(2) >= _AS_THEY_ARE).tolist()
-        acquisitions, told = [Acquisition(view) for view in VIEWS], [Acquisition(view) for view in VIEWS]
+        acquisitions = told = [Acquisition(view) for view in VIEWS]
         if switches.vary_geometry and moved:
             acquisitions, told = varied_acquisitions()
         restyled = restyled and switches.restyle
@@ -210,15 +210,17 @@ class BiplanarRecipe:
         warm_up = min(1.0, (number + 1) / 50)
         return self.settings.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * number / self.settings.steps))
 
-    def _predict(self, network: nn.Module, batch: _Batch, size: int) -> torch.Tensor:
+    def _predict(self, network: nn.Module, batch: _Batch, target: torch.Tensor) -> torch.Tensor:
+        """The generator's answer at the size of the target, as clipping to the window will show it."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            return network(batch.radiographs, batch.cameras, size).float()
+            predicted = network(batch.radiographs, batch.cameras, target.shape[-1]).float()
+        return as_clipped(predicted, target)
 
     def _discriminator_losses(self, network: nn.Module, batch: _Batch, size: int) -> dict[str, torch.Tensor]:
         target = _target(batch.hu, size)
         if batch.predicted is None:  # the batch was cut smaller in between, for want of memory
             with torch.no_grad():
-                batch.predicted = as_clipped(self._predict(self.players["generator"].network, batch, size), target)
+                batch.predicted = self._predict(self.players["generator"].network, batch, target)
         patch = _Patch(batch, size)
         # One pass for both, as several processes need it.
         fake, real = network(torch.cat([patch.of(batch.predicted), patch.of(target)]))[-1].chunk(2)
