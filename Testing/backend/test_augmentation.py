@@ -8,7 +8,7 @@ from CTGANLib.biplanar.cameras import varied_acquisitions
 from CTGANLib.imaging.geometry import Acquisition
 from CTGANLib.training.augmentation import deform, recolor, restyle
 from CTGANLib.training.blending import displacement_toward
-from CTGANLib.training.implants import implant
+from CTGANLib.training.implants import grow_nodules, implant
 from phantoms import prepared
 
 
@@ -83,6 +83,26 @@ def test_implants_lie_in_the_body_and_nodules_in_the_lungs():
     soft = (changed > -150) & (changed < 200) & (hu == -850)
     assert soft.any()
     assert not (changed != hu)[:, :, :, :, 140:].any()
+
+
+def test_nodules_grow_in_lungs_and_are_told_where_there_was_air():
+    hu = torch.full((60, 62, 64), -1000.0)
+    hu[4:56, 4:56, 4:60], hu[20:40, 20:40, 20:36] = 40.0, -850.0
+    hu[:, 60, :] = -800.0  # a thin couch
+    diameters, densities = [], []
+    for seed in range(30):
+        torch.manual_seed(seed)
+        before = hu.clone()
+        changed, grown = grow_nodules(hu, 2.0)
+        assert torch.equal(hu, before) and (changed >= hu).all()
+        assert grown.any() and (hu[grown] == -850).all() and (changed[grown] > -800).all()
+        assert torch.equal(changed[:, 56:], hu[:, 56:]) and changed.amax() <= 150
+        diameters.append((6 * 8 * int(grown.sum()) / np.pi) ** (1 / 3))
+        densities.append(float(changed[grown].median()))
+    assert min(diameters) < 8 and max(diameters) > 20
+    assert min(densities) < -400 and max(densities) > 0
+    solid, nowhere = grow_nodules(torch.full((20, 20, 20), 40.0), 2.0)
+    assert not nowhere.any() and (solid == 40).all()
 
 
 def test_what_is_told_of_the_cameras_is_nearly_true():

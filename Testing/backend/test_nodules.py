@@ -15,6 +15,7 @@ from CTGANLib.segmentation.frozen import SegmentationLoss, frozen_segmenter
 from CTGANLib.segmentation.label_sets import label_sets
 from CTGANLib.segmentation.labels import NODULE
 from CTGANLib.segmentation.network import build
+from CTGANLib.segmentation.patches import LabeledVolume, patch
 from CTGANLib.segmentation.publish import publish
 from CTGANLib.segmentation.recipe import SegmentationSettings
 from CTGANLib.segmentation.sources import find_sources
@@ -170,3 +171,32 @@ def test_the_v_net_takes_any_size():
     network = build("VNet", 2, 16).eval()
     with torch.no_grad():
         assert network(torch.zeros(1, 1, 16, 20, 9)).shape == (1, 2, 16, 20, 9)
+
+
+def test_the_v_net_learns_by_true_gradients_in_patches_of_any_size():
+    """In half precision, torch leaves those of its 5³ kernels to chance where patches are small."""
+    torch.manual_seed(0)
+    network, image = build("VNet", 2, 16).eval(), torch.randn(1, 1, 32, 32, 32)
+    found = []
+    for enabled in (False, True):
+        network.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            network(image).float().square().mean().backward()
+        found.append(network.down_tr256.ops[0].conv_block.conv.weight.grad.clone())
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_nodules_are_put_into_the_patches_that_teach_them(tmp_path):
+    hu = np.full((60, 60, 60), 40, np.int16)
+    hu[10:50, 10:50, 10:50] = -850
+    np.save(tmp_path / "pair.npy", np.stack([hu, np.ones_like(hu)]))
+    shares = []
+    for seed in range(24):
+        torch.manual_seed(seed)
+        seen, sets = patch(LabeledVolume(tmp_path / "pair.npy"), NODULE_TASK, 32, torch.device("cpu"))
+        nodule = sets == NODULE_TASK.bits(NODULE)
+        assert ((sets == 1) | nodule).all()
+        shares.append(int(nodule.sum()))
+        if shares[-1] > 50:
+            assert seen[nodule].mean() > -780
+    assert 16 <= np.count_nonzero(shares) < 24

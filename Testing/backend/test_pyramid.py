@@ -248,6 +248,20 @@ def test_every_adversary_trains_in_2d(adversary, deformation, prepared, tmp_path
     assert volume.array.shape == (7, 12, 12)
 
 
+def test_scales_of_two_slices_learn_by_true_gradients(prepared, tmp_path):
+    """In half precision, torch leaves them to chance there."""
+    recipe, _ = train(tmp_path, prepared, replace(TINY, slices=4, adversarial_weight=0.0))
+    assert recipe.average.shapes[0][0] == 2
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        recipe.average.zero_grad()
+        with torch.autocast("cpu", dtype=dtype, enabled=dtype == torch.bfloat16):
+            losses = recipe.losses("generator", recipe.average, recipe.examples(torch.tensor([0]), [1]), 0)
+        sum(losses.values()).backward()
+        found.append(recipe.average.scales[0].body[0].weight.grad.clone())
+    torch.testing.assert_close(found[1], found[0])
+
+
 def test_a_critics_loss_may_cross_zero():
     watch = Watch()
     for step in range(80):

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from ..training.augmentation import recolor, uniform
+from ..training.implants import grow_nodules, is_lung
 from .preparation import LOWEST_HU
 from .tasks import Task
 
@@ -20,6 +21,8 @@ _ROOM = 1.25
 _FOREGROUND = 0.75  # share of the patches that have a label in the middle
 _BLURRED, _BLUR = 0.3, 1.5  # share of the patches that are blurred, and the largest sigma in voxels
 _NOISE = 40.0  # largest standard deviation, HU
+_TRIED = 64  # places among which one in the lungs is looked for
+_GROWN = 0.8  # share of the patches with nodules of our own
 # Share of the patches with contrast medium, its largest effect in HU, and where soft tissue ends.
 _CONTRASTED, _CONTRAST, _SOFT_HU = 0.5, 400.0, (-20.0, 160.0)
 
@@ -76,21 +79,27 @@ def patch(volume: LabeledVolume, task: Task, size: int, device: torch.device) ->
         HU [1, 1, size, size, size], and the sets of possible labels (int32) of the same shape.
     """
     room = int(size * _ROOM)
-    hu, sets = (torch.from_numpy(cut).to(device)[None, None] for cut in _cut(volume, _middle(volume), room))
+    hu, sets = (torch.from_numpy(cut).to(device)[None, None] for cut in _cut(volume, _middle(volume, task), room))
     grid = F.affine_grid(_affine(size / room, device)[None], [1, 1, size, size, size], align_corners=False)
     hu = F.grid_sample(hu, grid, align_corners=False, padding_mode="border")
     sets = F.grid_sample(sets, grid, mode="nearest", align_corners=False, padding_mode="border").int()
     if task.mirrored and torch.rand(()) < 0.5:
         hu, sets = hu.flip(-1), sets.flip(-1)
+    if task.grown and torch.rand(()) < _GROWN:
+        hu[0, 0], grown = grow_nodules(hu[0, 0], task.spacing)
+        sets = sets.masked_fill(grown, task.bits(task.grown))
     return _seen_otherwise(hu, _blood(sets, task)), sets
 
 
-def _middle(volume: LabeledVolume) -> np.ndarray:
-    """The middle of a patch: mostly a voxel of one of the labels, each as often as the others; else anywhere."""
+def _middle(volume: LabeledVolume, task: Task) -> np.ndarray:
+    """The middle of a patch: mostly a voxel of one of the labels, each as often as the others; else anywhere, or
+    anywhere in the lungs where nodules are to grow."""
     if volume.places and torch.rand(()) < _FOREGROUND:
         places = volume.places[int(torch.randint(len(volume.places), ()))]
         return places[int(torch.randint(len(places), ()))]
-    return np.array([int(torch.randint(size, ())) for size in volume.hu.shape])
+    tried = torch.stack([torch.randint(size, (_TRIED,)) for size in volume.hu.shape], 1).numpy()
+    aerated = [place for place in tried if task.grown and is_lung(volume.hu[tuple(place)])]
+    return (aerated or tried)[0]
 
 
 def _cut(volume: LabeledVolume, middle: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

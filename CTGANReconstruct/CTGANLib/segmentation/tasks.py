@@ -44,6 +44,7 @@ class Task:
         mirrored: whether left and right may be exchanged, since no label has a side.
         blood: labels that contrast medium fills.
         dense: labels of bone, whose borders the HU of the CT tell better than a network.
+        grown: the label of nodules, which patients have too few of to learn from; training puts some into their lungs.
         withheld: labels that a model has learned from too few patients to offer them; it takes them for the rest.
     """
 
@@ -60,6 +61,7 @@ class Task:
     # Prepared data, which are kept under what ``repr`` tells, depend on none of these.
     blood: tuple[Label, ...] = field(default=(), repr=False)
     dense: tuple[Label, ...] = field(default=(), repr=False)
+    grown: Label | None = field(default=None, repr=False)
     withheld: tuple[Label, ...] = field(default=(), repr=False)
 
     @property
@@ -185,10 +187,11 @@ NODULE_TASK = Task(
     name="nodule",
     labels=(NODULE,),
     window=(-1000.0, 400.0),
-    spacing=1.5,
+    spacing=2.0,
     meanings={"nodule": (NODULE,)},
-    least_ml=0.01,
+    least_ml=0.03,
     mirrored=True,
+    grown=NODULE,
 )
 
 
