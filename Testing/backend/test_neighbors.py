@@ -15,7 +15,7 @@ from CTGANLib.evaluation.report import html_report
 from CTGANLib.evaluation.sheets import Sheets
 from CTGANLib.pipeline.model import KeptSheets
 from CTGANLib.pyramid.pairs import show_pairs
-from CTGANLib.pyramid.patches import PATCH, matches, nearest_patches
+from CTGANLib.pyramid.patches import PATCH, matches
 from CTGANLib.slices import evaluate as slices_evaluate
 from CTGANLib.slices.evaluate import HELD_OUT, TRAINING, evaluate
 from CTGANLib.slices.preparation import records
@@ -117,7 +117,6 @@ def test_patches_are_shown_where_they_were_found(tmp_path):
     found = matches([volume], [moved], within=False, count=6)
     assert np.allclose([match.distance for match in found], 0, atol=2)
     assert all(np.subtract(match.other_place, match.place).tolist() == [0, 4, 10] for match in found)
-    assert np.array_equal(nearest_patches([volume], [moved], False, count=6), [match.distance for match in found])
     apart = matches([volume], [volume], within=True, count=6)
     assert all((np.abs(np.subtract(m.other_place, m.place)) >= PATCH).any() and m.distance > 200 for m in apart)
 

@@ -17,7 +17,7 @@ from CTGANLib.pyramid.evaluate import ENLARGED, fidelity
 from CTGANLib.pyramid.kit import KIT
 from CTGANLib.pyramid.losses import ProjectionLoss
 from CTGANLib.pyramid.network import PyramidGenerator
-from CTGANLib.pyramid.patches import nearest_patches
+from CTGANLib.pyramid.patches import matches
 from CTGANLib.pyramid.preparation import PyramidVolumes, body_box, on_field, too_small
 from CTGANLib.pyramid.recipe import PyramidRecipe
 from CTGANLib.pyramid.scales import resized, scale_shapes, to_hu, to_unit
@@ -348,11 +348,22 @@ def test_copied_patches_are_found_wherever_they_lie():
     random = np.random.default_rng(0)
     volume, other = (400 * random.standard_normal((8, 30, 30)).astype(np.float32) for _ in range(2))
     copy = np.roll(volume, (1, 7), axis=(0, 1))
-    size = (3, 6, 6)
-    assert nearest_patches([volume], [volume], within=False, size=size).max() < 5
-    assert np.median(nearest_patches([copy], [volume], within=False, size=size)) < 5
-    assert nearest_patches([other], [volume], within=False, size=size).min() > 300
-    assert nearest_patches([volume], [volume], within=True, size=size).min() > 300
+
+    def distances(volumes, others, within=False):
+        return [match.distance for match in matches([volumes], [others], within, size=(3, 6, 6))]
+
+    assert max(distances(volume, volume)) < 5
+    assert np.median(distances(copy, volume)) < 5
+    assert min(distances(other, volume)) > 300
+    assert min(distances(volume, volume, within=True)) > 300
+
+
+def test_patches_of_air_and_skin_are_no_copies():
+    volume = np.full((8, 40, 40), -1000.0, np.float32)
+    volume[:, 14:] = 0.0
+    (first, *_) = found = matches([volume], [volume], within=False, size=(3, 6, 6), count=400)
+    rows = {match.place[1] for match in found}
+    assert rows == {11, 12, 13} and first.distance == 0
 
 
 def test_evaluation_and_bundle(trained, prepared, tmp_path, monkeypatch):

@@ -11,11 +11,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..events import Progress, silent
+from ..training.precision import Conv3d
 from .scales import Shape, resized
 from .warping import warped
 
-KERNEL = 3
-"""Size of all kernels but one, whose is 1."""
 _SLOPE = 0.2
 _MICROMETER = 1e-3
 _HALF = 2
@@ -175,14 +174,14 @@ class _Scale(nn.Module):
 
     def __init__(self, dimensions: int, channels: int, fine: int, coarse: int, layers: int) -> None:
         super().__init__()
-        convolution = (nn.Conv2d, nn.Conv3d)[dimensions - 2]
+        convolution = (nn.Conv2d, Conv3d)[dimensions - 2]
         stride = (1,) * (dimensions - 2) + (_HALF, _HALF)
-        self.enter = convolution(channels, fine, KERNEL, padding=1)
-        self.down = convolution(fine, coarse, KERNEL, stride, padding=1)
-        self.body = nn.ModuleList(convolution(coarse, coarse, KERNEL, padding=1) for _ in range(layers))
+        self.enter = convolution(channels, fine, 3, padding=1)
+        self.down = convolution(fine, coarse, 3, stride, padding=1)
+        self.body = nn.ModuleList(convolution(coarse, coarse, 3, padding=1) for _ in range(layers))
         self.up = convolution(coarse, fine * _HALF**2, 1)
-        self.join = convolution(2 * fine, fine, KERNEL, padding=1)
-        self.leave = convolution(fine, channels, KERNEL, padding=1)
+        self.join = convolution(2 * fine, fine, 3, padding=1)
+        self.leave = convolution(fine, channels, 3, padding=1)
         for layer in self.modules():
             if isinstance(layer, convolution):
                 # Without it (torch's own start is a third as large) learning takes ten times as long.
@@ -214,11 +213,11 @@ class Discriminator(nn.Sequential):
     """
 
     def __init__(self, dimensions: int, channels: int, width: int) -> None:
-        convolution = (nn.Conv2d, nn.Conv3d)[dimensions - 2]
+        convolution = (nn.Conv2d, Conv3d)[dimensions - 2]
         layers: list[nn.Module] = []
         for number in range(5):
             layers += [
-                convolution(channels if number == 0 else width, 1 if number == 4 else width, KERNEL, padding=1),
+                convolution(channels if number == 0 else width, 1 if number == 4 else width, 3, padding=1),
                 nn.LeakyReLU(_SLOPE),
             ]
         super().__init__(*layers[:-1])

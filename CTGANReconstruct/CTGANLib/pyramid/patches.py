@@ -10,8 +10,9 @@ from torch.nn import functional as F
 PATCH = (4, 12, 12)
 """Voxels (k, j, i) of a patch."""
 _COUNT, _AT_A_TIME = 256, 32
-# Patches with less structure, HU standard deviation, such as air, are alike everywhere.
-_STRUCTURE = 150.0
+# Alike everywhere are patches with less structure, HU standard deviation, such as air, and those that are air for more
+# than half, such as skin at the border of the body.
+_STRUCTURE, _AIR, _MOST_AIR = 150.0, -950.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,6 @@ class Match:
     place: tuple[int, int, int]
     other: int
     other_place: tuple[int, int, int]
-
-
-def nearest_patches(
-    volumes: Sequence[np.ndarray],
-    others: Sequence[np.ndarray],
-    within: bool,
-    size: tuple[int, int, int] = PATCH,
-    count: int = _COUNT,
-    seed: int = 0,
-) -> np.ndarray:
-    """The distances of :func:`matches`, [patches] float64."""
-    found = matches(volumes, others, within, size, count, seed)
-    return np.array([match.distance for match in found], np.float64)
 
 
 def matches(
@@ -98,7 +86,8 @@ def _structured(volume: np.ndarray, size: tuple, count: int, random: np.random.G
     places = np.stack(np.unravel_index(random.permutation(int(np.prod(windows.shape[:3]))), windows.shape[:3]), 1)
     chosen: list[np.ndarray] = []
     for place in places:
-        if windows[tuple(place)].std() > _STRUCTURE:
+        patch = windows[tuple(place)]
+        if patch.std() > _STRUCTURE and (patch < _AIR).mean() <= _MOST_AIR:
             chosen.append(place)
         if len(chosen) == count:
             break

@@ -13,10 +13,9 @@ from ..imaging.volumes import Volume
 from ..segmentation.frozen import SegmentationLoss, frozen_segmenter
 from ..training.clipping import as_clipped
 from ..training.players import Player
-from ..training.precision import learns_in_half
 from .adversaries import ADVERSARIES
 from .losses import ProjectionLoss
-from .network import KERNEL, Discriminator, PyramidGenerator
+from .network import Discriminator, PyramidGenerator
 from .preparation import PyramidVolumes
 from .previews import sheet
 from .scales import Shape, resized, to_hu, to_unit
@@ -226,9 +225,7 @@ class PyramidRecipe:
         return coarser, torch.cat([self.average.noise(shape, seed) for seed in batch.seeds]).to(self.device)
 
     def _precision(self) -> torch.autocast:
-        lowest = min(slices for slices, _, _ in self._shapes)
-        half = self.settings.dimensions == 2 or learns_in_half(self.device, lowest, KERNEL)
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def _volume(self, unit: torch.Tensor) -> Volume:
         hu = to_hu(self.average.unfolded(unit)[0, 0]).round().short().cpu().numpy()

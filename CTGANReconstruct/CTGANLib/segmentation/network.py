@@ -8,10 +8,10 @@ from monai.networks.nets import DynUNet, SegResNetDS, UNet, VNet
 from torch import nn
 from torch.nn import functional as F
 
-from ..training.precision import learns_in_half
+from ..training.precision import with_true_gradients
 
 _DYN_UNET_DEPTHS = 2
-_VNET_STRIDE, _VNET_KERNEL, _VNET_DROPOUT, _VNET_BACKGROUND = 16, 5, 0.1, 0.99
+_VNET_STRIDE, _VNET_DROPOUT, _VNET_BACKGROUND = 16, 0.1, 0.99
 
 
 class SmallCNN(nn.Module):
@@ -86,10 +86,7 @@ class AnySizeVNet(VNet):
         missing = [-size % _VNET_STRIDE for size in image.shape[:1:-1]]
         padded = F.pad(image, [n for side in missing for n in (0, side)], value=float(image.min()))
         k, j, i = image.shape[2:]
-        deepest, device = padded.shape[2] // _VNET_STRIDE, padded.device
-        half = not torch.is_grad_enabled() or learns_in_half(device, deepest, _VNET_KERNEL)
-        with torch.autocast(device.type, enabled=half and torch.is_autocast_enabled(device.type)):
-            return super().forward(padded)[..., :k, :j, :i]
+        return super().forward(padded)[..., :k, :j, :i]
 
 
 def v_net(classes: int, filters: int) -> nn.Module:
@@ -106,7 +103,7 @@ STRIDE = 8
 
 def build(name: str, classes: int, filters: int) -> nn.Module:
     """A network, which says in ``arguments`` what it was built from."""
-    network = NETWORKS[name](classes, filters)
+    network = with_true_gradients(NETWORKS[name](classes, filters))
     network.arguments = {"_target_": f"{__name__}.{name}", "classes": [classes], "filters": [filters]}
     return network
 

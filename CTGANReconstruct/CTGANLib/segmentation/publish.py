@@ -78,6 +78,7 @@ def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
     task = find_task(settings["task"], settings["labels"], settings["withhold"])
     bones = _BONES if task.dense else ""
     withheld = f"\n\nLearned, but not offered: {settings['withhold']}." if settings["withhold"] else ""
+    grown = " Nodules of all densities were put into the lungs, since few patients have any." if task.grown else ""
     origin = f" It went on from the model {settings['start_from']}." if settings["start_from"] else ""
     return f"""# {metadata["name"]}
 
@@ -94,7 +95,7 @@ structures may be missed.
 
 {settings["steps"]} steps of {settings["batch_size"]} {patches}, {run["hours"]} hours on {run["device"]}.{origin}
 Dice and cross entropy over the labels that each voxel may have: what a case has no labels for is not learned as
-background. Patches were turned, scaled, recolored, blurred, made noisy and given contrast medium.
+background. Patches were turned, scaled, recolored, blurred, made noisy and given contrast medium.{grown}
 {len(trained_on)} patients:
 
 {data}

@@ -182,7 +182,8 @@ class Table:
         for kept, new in zip(self.recipe.average.parameters(), newest.parameters(), strict=True):
             kept.lerp_(new, weight)
         for kept, new in zip(self.recipe.average.buffers(), newest.buffers(), strict=True):
-            kept.copy_(new)
+            # Such as the means of batch normalization, which single batches say little of.
+            kept.lerp_(new, weight) if kept.is_floating_point() else kept.copy_(new)
 
 
 def _descend(player: Player, rate: float) -> None:
