@@ -13,7 +13,7 @@ from CTGANLib.imaging.geometry import Acquisition, Grid
 from CTGANLib.imaging.projection import project
 from CTGANLib.models.bundle import open_bundle
 from CTGANLib.pyramid.adversaries import ADVERSARIES, gradient_penalty
-from CTGANLib.pyramid.evaluate import ENLARGED, fidelity
+from CTGANLib.pyramid.evaluate import ENLARGED, HELD_OUT, fidelity
 from CTGANLib.pyramid.kit import KIT
 from CTGANLib.pyramid.losses import ProjectionLoss
 from CTGANLib.pyramid.network import PyramidGenerator
@@ -370,12 +370,18 @@ def test_evaluation_and_bundle(trained, prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "_SIZE", 32)
     _, network = trained
     synthesizer, shown = Synthesizer(network), []
-    rows = KIT.evaluate({"pyramid": synthesizer}, {"phantom": prepared}, [prepared], show=lambda *a: shown.append(a))
+    cases = {"phantom": prepared}
+    for number in range(2):
+        cases[f"other {number}"] = tmp_path / f"{number}.npy"
+        np.save(cases[f"other {number}"], np.roll(np.load(prepared), 9 * number, axis=1))
+    rows = KIT.evaluate({"pyramid": synthesizer}, cases, [prepared], show=lambda *a: shown.append(a))
     by_method = {row["method"]: row for row in rows}
-    assert set(by_method) == {"pyramid", ENLARGED}
-    names = {"mse", "psnr", "ssim", "ms_ssim", "kid", "organ_kid", "fid_planes", "patch_hu", "own_patch_hu"}
-    assert names <= set(by_method["pyramid"])
-    assert summarize(rows)[0]["n"] == 1 and len(shown[0][1]) == 4
+    assert set(by_method) == {"pyramid", "pyramid, samples", HELD_OUT, ENLARGED} and len(rows) == 4
+    assert set(by_method["pyramid"]) - {"case", "method"} == {"mse", "psnr", "ssim"}
+    samples, real = by_method["pyramid, samples"], by_method[HELD_OUT]
+    assert {"ms_ssim", "kid", "organ_kid", "fid_planes", "patch_hu", "own_patch_hu"} <= set(samples) == set(real)
+    assert real["patch_least_hu"] < 1 and real["kid"] < samples["kid"]  # the phantom itself is among them
+    assert summarize(rows)[0]["n"] == 1 and len(shown) == 1 and len(shown[0][1]) == 4
     model = KIT.publish(tmp_path / "model", network, TINY, [], rows, 0.1, "cpu")
     loaded = Synthesizer.from_model(open_bundle(model.folder))
     (one,), (two,) = (maker.volumes(1, 3) for maker in (synthesizer, loaded))

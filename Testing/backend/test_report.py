@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CTGANLib.commands.recipes import recipe_kit
+from CTGANLib.datasets.preparation import PreparedData
 from CTGANLib.errors import UserError
 from CTGANLib.evaluation.chart import chart
 from CTGANLib.evaluation.pdf import pdf_report
@@ -169,6 +171,15 @@ def test_scores_that_are_no_numbers_do_not_stop_a_report(written):
     assert "The best case: a" in table
 
 
+def test_rows_may_be_scored_by_other_metrics(tmp_path):
+    """As those of a generator's samples, beside its reconstructions."""
+    scored = [{"case": case, "method": "M", "psnr": 20.0 + n} for n, case in enumerate("ab")]
+    samples = {"case": "all", "method": "M, samples", "kid": 0.25}
+    html_report(tmp_path / "r.html", "T", {}, [*scored, samples], Sheets(tmp_path), "psnr")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "0.250" in text and "20.50" in text and "what one knows without a model" not in text
+
+
 def test_the_chart_places_dots_by_score():
     drawn = ElementTree.fromstring(
         chart({"m": {"x": 30.0, "y": 10.0}, "n": {"x": 20.0, "y": float("inf")}}, "psnr_true")
@@ -192,8 +203,14 @@ def test_the_chart_takes_any_numbers(values):
 def test_what_was_evaluated_is_told():
     ours = {"trained_on": ["a", "b"], "settings": {"steps": 12}, "hours": 1.5, "device": "cpu", "license": "CC0"}
     model = SimpleNamespace(metadata={"name": "Title", "ctgan": {**ours, "sha256": "0" * 64}})
-    told = facts("ct", "test", 1, 2, {"M": model}, {"x": "broken"})
+    cases = [SimpleNamespace(name=name, role="test" if name == "a" else "train") for name in "abc"]
+    data = PreparedData(cases, {"x": "broken"}, {})
+    told = facts("ct", recipe_kit("biplanar"), data, {"M": model})
     assert told["Scored"] == "1 case of the role test" and told["Left out"] == "1 case"
+    assert told["Baselines"].endswith("the nearest of 2 training volumes")
+    of_pyramids = facts("ct", recipe_kit("pyramid"), data, {"M": model})
+    assert of_pyramids["Scored"] == "2 cases of the role train, 1 case of the role test"
+    assert of_pyramids["Baselines"] == "next scale, enlarged"
     assert told["Model M"].startswith("Title; trained on 2 cases; steps 12; 1.5 hours on cpu; license CC0")
     (warning,) = seen_in_training({"M": model}, ["b", "c"])
     assert "M was trained on" in warning and ": b." in warning

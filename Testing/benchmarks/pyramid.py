@@ -164,7 +164,7 @@ def chosen(dimensions: int, adversary: str, losses: tuple[str, ...], steps: int 
 
 def measure(settings, prepared: Path, others: list[Path], folder: Path) -> dict:
     """Train a pyramid, or train on; its scores and the seconds that the processor worked."""
-    from CTGANLib.pyramid.evaluate import ENLARGED, evaluate
+    from CTGANLib.pyramid.evaluate import ENLARGED, evaluate, samples_of
     from CTGANLib.pyramid.preparation import PyramidVolumes
     from CTGANLib.pyramid.recipe import PyramidRecipe
     from CTGANLib.pyramid.synthesize import Synthesizer
@@ -178,6 +178,7 @@ def measure(settings, prepared: Path, others: list[Path], folder: Path) -> dict:
     by_method = {row["method"]: row for row in rows}
     return {
         **by_method["pyramid"],
+        **by_method[samples_of("pyramid")],
         **judged(recipe, on_one_field(prepared, others, settings.shapes[-1])),
         "steps": settings.steps,
         "seconds": round(seconds, 1),

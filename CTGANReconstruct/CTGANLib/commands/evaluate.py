@@ -54,11 +54,9 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
         cache = arguments.cache or Path(temporary)
         settings = _settings(kit, next(iter(models.values())))
         data = kit.prepare(settings, arguments.data, cache, part(progress, 0, preparing), ("train", "test"))
-        tested, training = data.files(kit.scored), list(data.files("train").values())
-        if not tested:
-            raise UserError(
-                f"There is no {kit.scored} case in this data set.", f"Give cases the role {kit.scored} in its table."
-            )
+        tested, training = data.files(*kit.scored), list(data.files("train").values())
+        if not data.of(role := kit.scored[0]):
+            raise UserError(f"There is no {role} case in this data set.", f"Give cases the role {role} in its table.")
         sheets = Sheets(Path(temporary))
         rows = kit.evaluate(
             predictors, tested, training, part(progress, preparing, scoring), sheets if html else None
@@ -66,13 +64,13 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
         done, conditions = preparing + scoring, []
         if arguments.conditions:
             conditions = kit.conditions(predictors, tested, part(progress, done, 1 - done))
-        warnings = seen_in_training(models, list(tested))
+        warnings = seen_in_training(models, list(data.files("test")))
         if out:
             write_json(out, rows + conditions)
         if csv:
             write_csv(csv, rows + conditions)
         if html:
-            told = facts(arguments.data.resolve().name, kit.scored, len(tested), len(training), models, data.left_out)
+            told = facts(arguments.data.resolve().name, kit, data, models)
             title = f"Evaluation of {', '.join(models)}"
             html_report(html, title, told, rows, sheets, kit.score, warnings, data.left_out, conditions)
     return {

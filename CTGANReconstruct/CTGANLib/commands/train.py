@@ -93,7 +93,7 @@ def _train(arguments: argparse.Namespace, kit, run, device: str, world, progress
     if trained.ending == "paused":
         run.say("paused", message="Paused. Starting it again goes on where it stopped.")
         return
-    files = data.files(kit.scored)
+    files = data.files(*kit.scored)
     predictors = {name: kit.wrap(trained.network, device)}
     training = list(data.files("train").values())
     rows = kit.evaluate(predictors, files, training, part("evaluating"), None) if files else []

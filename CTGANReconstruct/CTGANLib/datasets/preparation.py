@@ -36,9 +36,9 @@ class PreparedData:
         """The cases of a role, by name."""
         return [case for case in self.cases if case.role == role]
 
-    def files(self, role: str) -> dict[str, Path]:
-        """The prepared files (``.npy``; by default int16 HU [160, 160, 160]) of a role's cases by their names."""
-        return {case.name: self.prepared[case.name] for case in self.of(role)}
+    def files(self, *roles: str) -> dict[str, Path]:
+        """The prepared files (``.npy``; by default int16 HU [160, 160, 160]) of some roles' cases by their names."""
+        return {case.name: self.prepared[case.name] for role in roles for case in self.of(role)}
 
 
 def prepare_data(

@@ -7,7 +7,10 @@ from html import escape
 from pathlib import Path
 
 from .. import __version__
+from ..datasets.cases import TRAIN
+from ..datasets.preparation import PreparedData
 from ..models.bundle import Model
+from ..training.kit import Kit
 from .chart import chart
 from .page import definitions, image, rows_table, warning, write_page
 from .scores import ALL_BACKGROUND, MEAN_VOLUME, NEAREST_VOLUME, summarize, turned
@@ -38,6 +41,9 @@ _MEANING = {
     "precision": "Share that lies among real cases. Higher is better; so is density.",
     "recall": "Share of the real cases that lies among these. Higher is better; so is coverage.",
     "ms_ssim": "MS-SSIM of pairs within a set. Lower is more varied.",
+    "histogram_hu": "HU by which voxels would have to change on average to be distributed as the training volumes'.",
+    "fid_planes": "2.5D-FID: Fréchet distance of the features of axial, coronal and sagittal slices. Lower is better.",
+    "organ_kid": "The kernel distance by what the project's segmenter sees.",
     "hu_distance": "HU by which voxels would have to change on average to be distributed as the real ones.",
     "nearest_hu": "Median difference in HU from the nearest training case. Near 0: learned by heart.",
     "nearest_least_hu": "The least of these differences.",
@@ -48,37 +54,36 @@ _MEANING = {
     "own_patch_hu": "The same between training patches that do not overlap: what patch_hu is to be compared with.",
     "own_patch_least_hu": "And the least of these.",
 }
-_BASELINES = f"{MEAN_VOLUME} and {NEAREST_VOLUME}: what one knows without a model.".capitalize()
 # More cases make no report that anybody reads; the file of rows has them all.
 _MOST_CASES = 60
 _MOST_LEFT_OUT = 60
 
 
-def facts(
-    data: str, role: str, cases: int, training: int, models: dict[str, Model], left_out: dict[str, str]
-) -> dict[str, str]:
+def facts(name: str, kit: Kit, data: PreparedData, models: dict[str, Model]) -> dict[str, str]:
     """What a reader must know of an evaluation, for :func:`html_report`.
 
     Args:
-        data: name of the data set.
-        role: of the cases that were scored.
-        cases: how many were scored.
-        training: how many stood for the nearest training volume.
+        name: of the data set.
+        kit: of the models' recipe.
+        data: the data set.
         models: by the names that the rows give them.
-        left_out: cases that could not be read, with the reason.
     """
-    told = {
-        "Data set": data,
-        "Scored": f"{_count(cases)} of the role {role}",
-        "Baselines": f"the mean volume of the first model's training, and the nearest of {training} training volumes"
-        if training
-        else "the mean volume of the first model's training",
-    }
-    for name, model in models.items():
-        told[f"Model {name}"] = _card(model)
-    if left_out:
-        told["Left out"] = _count(len(left_out))
+    scored = [f"{_count(len(data.of(role)))} of the role {role}" for role in kit.scored if data.of(role)]
+    told = {"Data set": name, "Scored": ", ".join(scored)}
+    if kit.baselines:
+        told["Baselines"] = _baselines(kit.baselines, len(data.of(TRAIN)))
+    for method, model in models.items():
+        told[f"Model {method}"] = _card(model)
+    if data.left_out:
+        told["Left out"] = _count(len(data.left_out))
     return {**told, "Made": _made()}
+
+
+def _baselines(names: tuple[str, ...], training: int) -> str:
+    if MEAN_VOLUME not in names:
+        return ", ".join(names)
+    mean = "the mean volume of the first model's training"
+    return f"{mean}, and the nearest of {training} training volumes" if training else mean
 
 
 def seen_in_training(models: dict[str, Model], cases: list[str]) -> list[str]:
@@ -127,7 +132,7 @@ def html_report(
         "<h2>Summary</h2>",
         "<p>Mean ± half the 95 % interval over the cases.</p>",
         rows_table([{**row, "what it says": _MEANING.get(row[""], "")} for row in turned(summarize(rows))]),
-        f"<p>{_BASELINES}</p>",
+        f"<p>{_methods(rows)}</p>",
         _chart(rows, score),
         *_sheets(rows, sheets, score),
         specificity_section(rows),
@@ -178,17 +183,24 @@ def _card(model: Model) -> str:
 
 def _meaning(rows: list[dict]) -> str:
     told = [f"<b>{escape(name)}</b>: {escape(_MEANING[name])}" for name in rows[0] if name in _MEANING]
-    if {MEAN_VOLUME, NEAREST_VOLUME} & {row["method"] for row in rows}:
-        told.append(_BASELINES)
-    if any(row["method"] == ALL_BACKGROUND for row in rows):
+    return f'<p class="note">{" ".join([*told, _methods(rows)])}</p>'
+
+
+def _methods(rows: list[dict]) -> str:
+    """What the baselines among the methods are."""
+    methods, told = {row["method"] for row in rows}, []
+    if {MEAN_VOLUME, NEAREST_VOLUME} & methods:
+        told.append(f"{MEAN_VOLUME} and {NEAREST_VOLUME}: what one knows without a model.".capitalize())
+    if ALL_BACKGROUND in methods:
         told.append(f"{ALL_BACKGROUND.capitalize()}: what labels nothing.")
-    return f'<p class="note">{" ".join(told)}</p>'
+    return " ".join(told)
 
 
 def _chart(rows: list[dict], score: str) -> str:
     scores: dict[str, dict[str, float]] = {}
     for row in rows:
-        scores.setdefault(row["method"], {})[row["case"]] = _number(row[score])
+        if score in row:
+            scores.setdefault(row["method"], {})[row["case"]] = _number(row[score])
     drawn = image(chart(scores, score).encode(), "svg+xml", 860, f"{score} of each case and method")
     return f'<div class="together"><h2>{escape(score)} of each case</h2>{drawn}</div>'
 

@@ -109,7 +109,7 @@ def evaluate_run(
     sheets = KeptSheets(pictures)
     training = list(data.files("train").values())
     rows = kit.evaluate(
-        {METHOD: kit.wrap(network, device)}, data.files(kit.scored), training, progress, sheets
+        {METHOD: kit.wrap(network, device)}, data.files(*kit.scored), training, progress, sheets
     )
     sheets.save()
     write_json(run.evaluation, rows)

@@ -38,8 +38,7 @@ def write_report(
     """
     html, pdf = paths
     rows = run.rows()
-    tested, training = data.files(kit.scored), data.files("train")
-    told = facts(source, kit.scored, len(tested), len(training), {METHOD: open_bundle(run.model)}, data.left_out)
+    told = facts(source, kit, data, {METHOD: open_bundle(run.model)})
     failed = [f"The gate has failed: {outcome['text']}." for outcome in outcomes if not outcome["passed"]]
     asked = [o["text"] for o in outcomes] or ["nothing was asked, since this recipe has no baseline"]
     told["Gate"] = "; ".join([*asked, "not passed" if failed else "passed"]) + "."

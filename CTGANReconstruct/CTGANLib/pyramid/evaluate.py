@@ -23,6 +23,8 @@ from .synthesize import Synthesizer
 
 ENLARGED = "next scale, enlarged"
 """What stands beside the models: the truth at the last scale but one, interpolated."""
+HELD_OUT = "real patients held out"
+"""What stands beside the samples: what volumes look like that are new indeed."""
 SAMPLES = 8
 _WINDOW, _PAIRS = 7, 20
 
@@ -34,47 +36,61 @@ def evaluate(
     progress: Progress = silent,
     show: Show | None = None,
 ) -> list[dict]:
-    """Score pyramids on the volumes that they learned from.
+    """Score pyramids on the volumes that they learned from, and their samples beside those and other patients.
 
     Args:
         predictors: the models by name.
-        cases: name and prepared file of each volume.
+        cases: name and prepared file of each volume learned from, and of patients held out.
         training: prepared files of all volumes learned from.
         progress: is told of each case.
         show: is given each case's volumes in isotropic voxels, for pictures; sheets also get patches beside the
             nearest training patches.
 
     Returns:
-        A row for each case and method (the models' names and ``ENLARGED``) with ``mse``, ``psnr`` and ``ssim`` of the
-        reconstruction (see :func:`fidelity`); of the models also those of :func:`novelty`.
+        A row for each volume learned from and method (the models' names and ``ENLARGED``) with ``mse``, ``psnr`` and
+        ``ssim`` of the reconstruction (see :func:`fidelity`). Then a row with the scores of :func:`novelty` for each
+        model's samples (see :func:`samples_of`), and one for ``HELD_OUT`` on the field of the first model.
     """
-    rows, made = [], {}
+    rows, novel = [], []
+    learned = {name: path for name, path in cases.items() if path in training}
+    others = [path for path in cases.values() if path not in training]
     for number, (method, predictor) in enumerate(predictors.items()):
         progress(0.3 * number / len(predictors), f"Sampling {method}")
         truths = [on_field_of(predictor, path) for path in training]
         samples = [volume.array for volume in predictor.volumes(SAMPLES, seed=0)]
         near, own = matches(samples, truths, within=False), matches(truths, truths, within=True)
-        made[method] = novelty(np.stack(samples), truths, predictor.spacing[:2], near, own)
+        scores = novelty(np.stack(samples), truths, predictor.spacing[:2], near, own)
+        novel.append({"case": "all", "method": samples_of(method), **scores})
         if isinstance(show, Sheets):
             show_pairs(show, method, near, samples, truths)
             show_pairs(show, f"training volumes of {method} among themselves", own, truths, truths)
-    for number, (name, path) in enumerate(cases.items()):
-        progress(0.3 + 0.7 * number / len(cases), f"Scoring {name}")
+        if others and not number:
+            real = [on_field_of(predictor, path) for path in others]
+            near = matches(real, truths, within=False)
+            scores = novelty(np.stack(real), truths, predictor.spacing[:2], near, own)
+            novel.append({"case": "all", "method": HELD_OUT, **scores})
+    for number, (name, path) in enumerate(learned.items()):
+        progress(0.3 + 0.7 * number / len(learned), f"Scoring {name}")
         for method, predictor in predictors.items():
             truth = on_field_of(predictor, path)
             numbers = range(len(predictor.network.fixed_noise))
             # A model does not say which of its volumes is which.
             remade = [predictor.reconstruction(n) for n in numbers]
             best = min(remade, key=lambda volume: float(np.mean((volume.array.astype(np.float32) - truth) ** 2)))
-            row = {"case": name, "method": method, **fidelity(best.array, truth), **made[method]}
+            row = {"case": name, "method": method, **fidelity(best.array, truth)}
             plain = _enlarged(predictor, truth)
             rows += [row, {"case": name, "method": ENLARGED, **fidelity(plain, truth)}]
             if show:
                 sample = next(predictor.volumes(1, seed=0))
-                volumes = {TRUTH: truth, method: best.array, f"{method}, sample": sample.array, ENLARGED: plain}
+                volumes = {TRUTH: truth, method: best.array, samples_of(method): sample.array, ENLARGED: plain}
                 cubes = {key: isotropic(Volume(hu, best.grid), best).array for key, hu in volumes.items()}
                 show(name, cubes, [row])
-    return rows
+    return rows + novel
+
+
+def samples_of(method: str) -> str:
+    """What rows call the samples of a model."""
+    return f"{method}, samples"
 
 
 def on_field_of(predictor: Synthesizer, path: Path) -> np.ndarray:
@@ -144,7 +160,10 @@ def _distance(name: str, samples: np.ndarray, training: np.ndarray, features: Fe
 
 
 def likeness(volumes: np.ndarray) -> float:
-    """Mean MS-SSIM of pairs of volumes, HU [n, k, j, i], on three axial slices of each (1: all alike)."""
+    """Mean MS-SSIM of pairs of volumes, HU [n, k, j, i], on three axial slices of each (1: all alike); not a number of
+    one volume alone."""
+    if len(volumes) < 2:
+        return math.nan
     levels = [volumes.shape[1] * n // 4 for n in (1, 2, 3)]
     return float(np.mean([pairwise_ms_ssim(volumes[:, at], (HU_MIN, HU_MAX), _PAIRS).value for at in levels]))
 

@@ -1,6 +1,6 @@
 """What this room offers to training, evaluation, search and publication."""
 
-from ..datasets.cases import TRAIN
+from ..datasets.cases import TEST, TRAIN
 from ..datasets.preparation import PreparedData
 from ..training.kit import Kit
 from .evaluate import ENLARGED, evaluate
@@ -28,5 +28,5 @@ KIT = Kit(
     search={"learning_rate": (3e-4, 5e-3), "adversarial_weight": (1e-2, 1.0)},
     prepare=_prepare,
     volumes=PyramidVolumes,
-    scored=TRAIN,
+    scored=(TRAIN, TEST),
 )

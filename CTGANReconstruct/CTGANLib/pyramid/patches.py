@@ -10,8 +10,8 @@ from torch.nn import functional as F
 PATCH = (4, 12, 12)
 """Voxels (k, j, i) of a patch."""
 _COUNT, _AT_A_TIME = 256, 32
-# Alike everywhere are patches with less structure, HU standard deviation, such as air, and those that are air for more
-# than half, such as skin at the border of the body.
+# Alike everywhere are patches with less structure in their slices, HU standard deviation, such as air and what lies
+# above the ends of a CT, and those that are air for more than half, such as skin at the border of the body.
 _STRUCTURE, _AIR, _MOST_AIR = 150.0, -950.0, 0.5
 
 
@@ -87,7 +87,7 @@ def _structured(volume: np.ndarray, size: tuple, count: int, random: np.random.G
     chosen: list[np.ndarray] = []
     for place in places:
         patch = windows[tuple(place)]
-        if patch.std() > _STRUCTURE and (patch < _AIR).mean() <= _MOST_AIR:
+        if patch.std(axis=(1, 2)).mean() > _STRUCTURE and (patch < _AIR).mean() <= _MOST_AIR:
             chosen.append(place)
         if len(chosen) == count:
             break

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..datasets.cases import Case
-from ..evaluation.scores import summarize, table
+from ..evaluation.scores import summarize, table, turned
 from ..models.bundle import Model, save_bundle
 from ..models.metadata import LICENSE_TEXT, bundle_metadata, listed, network_definition
 from .network import PyramidGenerator
@@ -29,7 +29,7 @@ def publish(
         name=f"Chest CT from noise, {network.dimensions}D pyramid",
         task="CT volumes from noise, in the likeness of few",
         description=f"Pyramid of {len(network.shapes)} generators, up to {size} voxels of {spacing} mm, learned from "
-        f"{len(network.fixed_noise)} volume(s). Not for diagnosis.",
+        f"{_volumes(len(network.fixed_noise))}. Not for diagnosis.",
         formats={
             "inputs": {"noise": {"type": "image", "num_channels": 1, "spatial_shape": list(network.shapes[0])}},
             "outputs": {"ct": {"type": "image", "num_channels": 1, "spatial_shape": shape}},
@@ -52,8 +52,6 @@ def _card(metadata: dict, trained_on: list[Case], summary: list[dict]) -> str:
     settings = run["settings"]
     data = listed(trained_on)
     losses = ", ".join(f"{name} {settings[f'{name}_weight']:g}" for name in LOSSES)
-    # Mean squared errors need more digits than a table gives.
-    lines = [{"method": row["method"], "mse": f"{row['mse']:.6f}", **_others(row)} for row in summary]
     return f"""# {metadata["name"]}
 
 {metadata["description"]}
@@ -66,27 +64,32 @@ they are varied, but know no other anatomy and no disease but theirs.
 A new volume begins, at the coarsest scale, with {_beginning(settings["deformation"])};
 every finer scale adds to it what it makes of the coarser result and noise. {settings["steps"]} steps, shared by the
 scales, {run["hours"]} hours on {run["device"]}; adversary
-{settings["adversary"]}; weights of the losses: {losses}. {len(trained_on)} volume(s):
+{settings["adversary"]}; weights of the losses: {losses}. {_volumes(len(trained_on)).capitalize()}:
 
 {data}
 
 ## Scores
 
-{table(lines) if lines else "None."}
+{table(turned([_with_digits(row) for row in summary])) if summary else "None."}
 
-`mse`, `psnr` (10 log10(1/MSE)) and `ssim` are those of the reconstruction of the training volume, HU [−1000, 1000] as
-[0, 1]; below, the same of the next coarser scale, enlarged. `ms_ssim` is that of pairs of samples (1: all alike),
-`histogram_hu` the distance of the samples' HU to the training volumes', `kid` (of axial slices) and `fid_planes`
+`mse`, `psnr` (10 log10(1/MSE)) and `ssim` are those of the reconstruction of the training volumes, HU [−1000, 1000] as
+[0, 1]; beside it, the same of the next coarser scale, enlarged. The others are those of samples, and of patients held
+out where there are any. `ms_ssim` is that of pairs (1: all alike),
+`histogram_hu` the distance of the HU to the training volumes', `kid` (of axial slices) and `fid_planes`
 (2.5D-FID) that of features of a random network (`evaluation/features.py`), `organ_kid` that of what the project's
 segmenter sees in axial slices (`segmentation/features.py`). `patch_hu` and `patch_least_hu` are median
-and least RMS difference in HU of a sample's patches (4 x 12 x 12 voxels, those with structure) to the nearest training
+and least RMS difference in HU of patches (4 x 12 x 12 voxels, those with structure in the body) to the nearest training
 patch; `own_patch_hu` and `own_patch_least_hu` the same between training patches that do not overlap. A least difference
-far below the training patches' own would tell of copies. `Testing/benchmarks/pyramid.py` has the same of real patients.
+far below the training patches' own would tell of copies.
 
 ## License
 
 {run["license"]}. Attribution: the collections above.
 """
+
+
+def _volumes(count: int) -> str:
+    return "1 volume" if count == 1 else f"{count} volumes"
 
 
 def _beginning(deformation: int) -> str:
@@ -96,5 +99,6 @@ def _beginning(deformation: int) -> str:
     return f"one that was learned from, {change}"
 
 
-def _others(row: dict) -> dict:
-    return {name: value for name, value in row.items() if name not in ("method", "mse") and "ci95" not in name}
+def _with_digits(row: dict) -> dict:
+    """A row whose mean squared error has the digits that it needs, which are more than others have."""
+    return {**row, "mse": f"{row['mse']:.6f}"} if "mse" in row else row

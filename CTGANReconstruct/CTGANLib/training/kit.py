@@ -38,7 +38,7 @@ class Kit:
         search: ranges (low, high) of the settings that a search may vary, on a logarithmic scale.
         prepare: (settings, data, cache folder, progress, roles) to the prepared data set.
         volumes: prepared files to the data set that the recipe learns from.
-        scored: the role of the cases that its models are scored by.
+        scored: the roles of the cases that its evaluation looks at; there has to be a case of the first.
         conditions: (predictors by name, prepared files of the cases by name, progress) to a row for each case, method
             and condition of input that is not ideal; None where there is no such evaluation.
     """
@@ -54,7 +54,7 @@ class Kit:
     search: dict[str, tuple[float, float]]
     prepare: Callable[..., PreparedData] = standardized
     volumes: Callable[..., Dataset] = PreparedVolumes
-    scored: str = TEST
+    scored: tuple[str, ...] = (TEST,)
     conditions: Callable[..., list[dict]] | None = None
     baselines: tuple[str, ...] = ()
 
