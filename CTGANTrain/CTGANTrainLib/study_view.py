@@ -55,4 +55,6 @@ class CaseView:
         if kind == SLICES and self._layoutBefore is None:
             self._layoutBefore = manager.layout
             manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+            # Another panel, or the user, may have turned it, and a slice seen from the side is a line.
+            manager.sliceWidget("Red").mrmlSliceNode().SetOrientation("Axial")
         slicer.util.setSliceViewerLayers(background=self._node, foreground=None, label=None, fit=True)

@@ -17,7 +17,7 @@ import torch
 from monai.metrics import compute_roc_auc
 
 from CTGANLib.__main__ import main
-from CTGANLib.commands.study_cases import _on_field, of_model
+from CTGANLib.commands.study_cases import _like_grid, _on_field, of_model
 from CTGANLib.errors import UserError
 from CTGANLib.evaluation import reader_answers
 from CTGANLib.evaluation.blinding import Blinder
@@ -108,7 +108,11 @@ def test_figures_of_several_readers_are_means_with_an_interval_over_readers_and_
     assert found["auc"].low < found["auc"].value < found["auc"].high
     assert found["sensitivity"].value == pytest.approx(np.mean([np.nanmean(p[~np.isnan(p)] > 0) for p in positive]))
     narrow = over_readers(np.full((3, 15), 4.0), np.full((3, 15), -4.0))
-    assert narrow["accuracy"] == (1, 1, 1)
+    # Draws of readers who are all right do not differ, but nobody knows more of 15 cases than one such reader.
+    assert narrow["accuracy"] == share(30, 30) and narrow["sensitivity"] == share(15, 15)
+    assert narrow["auc"] == auc([4.0] * 15, [-4.0] * 15) and narrow["auc"].low < 0.9
+    alike = over_readers(np.full((2, 15), -1.0), np.full((2, 15), -1.0))
+    assert alike["auc"] == auc([1.0] * 15, [1.0] * 15) and alike["specificity"] == share(15, 15)
 
 
 # Blindness
@@ -199,6 +203,21 @@ def test_the_patient_stands_as_before(tmp_path, directions):
         shown = Volume.from_image(sitk.ReadImage(str(study.case_file(case))))
         assert shown.grid.directions == pytest.approx(np.eye(3))
         assert centroid(shown, 500) == pytest.approx(MARKER - CENTER, abs=2.5)
+
+
+def test_cases_of_the_same_voxels_are_cut_and_not_blurred(tmp_path):
+    blinder = Blinder(tmp_path)
+    whole = {}
+    for source, shape, synthetic in (("a", (6, 9, 8), False), ("b", (7, 8, 9), True), ("c", (9, 8, 8), True)):
+        whole[source] = RANDOM.integers(-900, 900, shape).astype(np.int16)
+        whole[source][len(whole[source]) // 2, 4, 4:6] = -1000, 1000  # in all of them the same range
+        blinder.add(Volume(whole[source], Grid.centered(shape, (2.0, 2.0, 9.0))), source, synthetic)
+    assert blinder.write(tmp_path / "study", VOLUMES)["shape"] == [6, 8, 8]
+    study = Study(tmp_path / "study")
+    for case, truth in study.truths().items():
+        shown = sitk.GetArrayFromImage(sitk.ReadImage(str(study.case_file(case))))
+        k, j, i = ((have - want) // 2 for have, want in zip(whole[truth.source].shape, (6, 8, 8), strict=True))
+        assert np.array_equal(shown, whole[truth.source][k : k + 6, j : j + 8, i : i + 8])
 
 
 def test_a_study_that_cannot_be_made_leaves_nothing(tmp_path):
@@ -462,6 +481,7 @@ def test_a_study_from_two_folders(folders, capsys, tmp_path, kind, count):
         (["--synthetic", "synthetic", "--count", 3, "--kind", "volumes"], "only 2 real volumes"),
         (["--synthetic", "synthetic", "--role", "test", "--real", "none"], "There is no folder"),
         (["--synthetic", "synthetic", "--count", 0], "cannot have 0"),
+        (["--synthetic", "synthetic", "--seed", -1], "The seed cannot be -1"),
         (["--models", "ChestBiplanar"], "makes no slices"),
         (["--models", "ChestSlices", "--kind", "volumes"], "makes no volumes"),
     ],
@@ -473,6 +493,20 @@ def test_bad_wishes_are_told_in_one_sentence(folders, capsys, tmp_path, monkeypa
         *options,
     )
     assert status == 1 and told in event["message"] and event["advice"] and not list(tmp_path.iterdir())
+
+
+def test_it_is_told_why_real_cases_are_missing(folders, capsys, tmp_path):
+    whole = chest(turned_grid(DIRECTIONS["lps"], (190, 150, 140), np.array([8.0, 8.0, 8.0])))
+    write_volume(Volume(np.full_like(whole.array, -500), whole.grid), tmp_path / "bad" / "a.nii.gz")
+    one = Volume(whole.array[:1], Grid.centered((1, *whole.array.shape[1:]), 8.0))
+    write_volume(one, tmp_path / "bad" / "b.nii.gz")
+    status, event = run(
+        *(capsys, "study", "make", "--real", tmp_path / "bad", "--role", "all", "--count", 2, "--kind", VOLUMES),
+        *("--synthetic", folders / "synthetic", "--out", tmp_path / "study"),
+    )
+    assert status == 1 and "only 0 real volumes" in event["message"] and not list(tmp_path.glob("study*"))
+    assert "a is empty: all its values are -500." in event["advice"]
+    assert " b.nii.gz is not a 3D volume" in f" {event['advice']}"
 
 
 def test_slices_of_a_model_and_real_ones_as_it_has_learned(monkeypatch):
@@ -500,3 +534,13 @@ def test_real_volumes_stand_on_the_field_of_a_pyramid():
     # No air above and below the body, and the marker where it was: right, front and top of the middle.
     assert found.array.shape == (14, 50, 50) and (found.array > 0).any((1, 2)).all()
     assert centroid(found, 450) == pytest.approx(MARKER - CENTER, abs=6)
+
+
+def test_a_real_slice_shows_the_mean_of_its_thickness():
+    ct = chest(turned_grid(DIRECTIONS["upright"], (190, 150, 140), np.array([4.0, 4.0, 2.0])))
+    spoiled = Volume(ct.array.copy(), ct.grid)
+    spoiled.array[len(ct.array) // 2] += 600
+    like = Grid.centered((5, 40, 50), (4.0, 4.0, 20.0))
+    plain, found = (_like_grid(like, VOLUMES, each).array.astype(float) for each in (ct, spoiled))
+    # 2 mm of 20 are a tenth of 600 HU, less what is lost between thin layers.
+    assert 50 < (found - plain)[:, 20, 25].sum() < 70

@@ -197,8 +197,12 @@ def test_nothing_in_the_scene_tells_what_a_case_is(panel, study, capfd):
 def test_window_and_zoom_are_the_readers(panel, study):
     ui = panel.ui
     before = slicer.app.layoutManager().layout
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    red.SetOrientation("Coronal")  # in which a slice would be a line
+    red.SetSliceOffset(70)
     ui.readButton.click()
     assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+    assert red.GetOrientation() == "Axial" and red.GetSliceOffset() == pytest.approx(0)
     (composite,) = [n for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode") if n.GetLayoutName() == "Red"]
     assert composite.GetBackgroundVolumeID() == shownVolume().GetID() and not composite.GetForegroundVolumeID()
     shownVolume().GetDisplayNode().SetWindowLevel(300, 40)

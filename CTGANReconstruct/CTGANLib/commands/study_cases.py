@@ -1,6 +1,7 @@
 """Where the cases of a reader study come from: synthetic ones, and real ones that are prepared as they are."""
 
 import importlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import partial
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..models.bundle import Model
 
 ANY_ROLE = "all"
+_TOLD = 3  # reasons why real cases are missing
 _TRIM = 0.1  # share of the lungs' height that slices leave out at each end
 
 
@@ -117,13 +119,15 @@ def add_real(
             check_hu(volume.array, case.name)
             prepared = prepare(volume)
         except UserError as error:
-            left_out[case.name] = error.message.replace(str(case.path.parent), "")
+            left_out[case.name] = error.message.replace(f"{case.path.parent}{os.sep}", "")
             continue
         some = picked(prepared, each, random) if kind == SLICES else [("volume", prepared)]
         found += [(f"{case.name}, {told}", one) for told, one in some]
     if len(found) < count:
-        advice = "Choose another role or data set, or ask for fewer cases."
-        raise UserError(f"The data set has only {len(found)} real {kind} of the role {role}, not {count}.", advice)
+        reasons = list(dict.fromkeys(left_out.values()))[:_TOLD]
+        advice = [*reasons, "Choose another role or data set, or ask for fewer cases."]
+        sentence = f"The data set has only {len(found)} real {kind} of the role {role}, not {count}."
+        raise UserError(sentence, " ".join(advice))
     for source, volume in found[:count]:
         blinder.add(volume, source, synthetic=False)
     return left_out
@@ -194,9 +198,13 @@ def _like_grid(like: Grid, kind: str, volume: Volume) -> Volume:
         levels = masks.box(body.array)[0]
         low, high = (float(body.grid.to_ras([0, 0, k])[2]) for k in (levels.start, levels.stop - 1))
         count = min(max(int((high - low) / height), 1), like.shape[0])
-    grid = Grid.centered((count, *like.shape[1:]), like.spacing, (center[0], center[1], (low + high) / 2))
-    sampled = resample_parallel(without_table(volume, body), grid)
-    return Volume(np.rint(sampled.array).astype(np.int16), grid)
+    center = center[0], center[1], (low + high) / 2
+    # A slice shows the mean of its thickness, which sampling in its middle alone would not.
+    layers = max(round(height / min(like.spacing)), 1)
+    thin = Grid.centered((count * layers, *like.shape[1:]), (*like.spacing[:2], height / layers), center)
+    sampled = resample_parallel(without_table(volume, body), thin).array
+    thick = sampled.reshape(count, layers, *like.shape[1:]).mean(axis=1)
+    return Volume(np.rint(thick).astype(np.int16), Grid.centered(thick.shape, like.spacing, center))
 
 
 def _lungs(volume: Volume, body: Volume) -> tuple[float, float]:

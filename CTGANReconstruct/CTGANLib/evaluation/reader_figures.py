@@ -90,7 +90,8 @@ def over_readers(positive: np.ndarray, negative: np.ndarray, seed: int = 0) -> d
     """Means over readers, with intervals that hold for other readers and other cases of the same kind.
 
     Percentile bootstrap that draws readers, positives and negatives anew each time (B. Efron and R. Tibshirani, An
-    Introduction to the Bootstrap, 1993; of readers and cases: C. Rutter, Academic Radiology 7, 2000).
+    Introduction to the Bootstrap, 1993; of readers and cases: C. Rutter, Academic Radiology 7, 2000). Where no draw
+    differs, as of readers who are all right, the interval is that of one reader of these cases, which is not a point.
 
     Args:
         positive, negative: scores [readers, cases]; above 0 they call a case positive. Not a number: no answer.
@@ -113,7 +114,8 @@ def over_readers(positive: np.ndarray, negative: np.ndarray, seed: int = 0) -> d
         "sensitivity": _over(hits[0], counts[0]),
         "specificity": _over(hits[1], counts[1]),
     }
-    return {name: _figure(values, of_readers) for name, values in of_each.items()}
+    figures = {name: _figure(values, of_readers) for name, values in of_each.items()}
+    return figures | _alike(figures, *(int(each.any(axis=0).sum()) for each in known))
 
 
 def _wins(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
@@ -138,6 +140,18 @@ def _newcombe(area: float, positives: int, negatives: int) -> tuple[float, float
             inside, outside = (inside, middle) if too_far(middle) else (middle, outside)
         ends.append(inside)
     return ends[0], ends[1]
+
+
+def _alike(figures: dict[str, Figure], positives: int, negatives: int) -> dict[str, Figure]:
+    """Of figures whose draws are all alike, what stands for them."""
+    counts = {"accuracy": positives + negatives, "sensitivity": positives, "specificity": negatives}
+    found = {}
+    for name, figure in figures.items():
+        if figure.high - figure.low < 1e-9:
+            value, count = figure.value, counts.get(name)
+            ends = share(round(value * count), count)[1:] if count else _newcombe(value, positives, negatives)
+            found[name] = Figure(value, *ends)
+    return found
 
 
 def _drawn(size: int, random: np.random.Generator) -> np.ndarray:
