@@ -120,6 +120,8 @@ def test_histogram_distance_is_in_hu():
     first = np.random.default_rng(0).uniform(-800, 200, 10_000)
     assert hu_histogram_distance(first, first[::-1] + 100) == pytest.approx(100, abs=5)
     assert hu_histogram_distance(first, first) == 0
+    shares = np.linspace(0, 1, 251)
+    assert hu_histogram_distance(first / 2000 + 0.5, first / 2000 + 0.55, shares) == pytest.approx(0.05, abs=0.005)
 
 
 def test_a_copy_is_found_and_the_own_patient_passed_over():

@@ -126,10 +126,20 @@ def test_a_data_set_of_patches(cts, tmp_path):
     cases = find_cases(tmp_path / "out")
     assert len(cases) == 2 and all(case.name.endswith("_nodule1") for case in cases)
     assert {case.patient for case in cases} < {case.patient for case in find_cases(folder)}
-    (tmp_path / "other.csv").write_text(HEADER + "nobody,1,2,3,4\n")
-    with pytest.raises(UserError, match="names no CT of this data set"):
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("nobody,1,2,3,4", "names no CT of this data set"), ("a,900,900,900,4", "No nodule of .* lies inside its CT")],
+)
+def test_a_list_that_does_not_fit_the_cts_leaves_nothing_behind(cts, tmp_path, line, message):
+    folder, annotations = cts
+    (tmp_path / "other.csv").write_text(HEADER + line + "\n")
+    with pytest.raises(UserError, match=message):
         make_nodule_set(folder, tmp_path / "other.csv", tmp_path / "more")
     assert not (tmp_path / "more").exists()
+    annotations.write_text(annotations.read_text() + "a,900,900,900,4\n")
+    assert make_nodule_set(folder, annotations, tmp_path / "more")["a"] == 1
 
 
 def test_the_readers_annotations_of_real_cts_as_a_list(shared_ct, tmp_path):

@@ -1,5 +1,6 @@
 """Slices of CTs and radiographs from noise: their preparation, the networks, training, use and publication."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,7 @@ from CTGANLib.slices.network import (
     convolutional_judge,
     fully_connected_judge,
 )
+from CTGANLib.slices.pictures import records
 from CTGANLib.slices.preparation import SliceDataset, axial_slices, classes_of, prepare_slices
 from CTGANLib.slices.recipe import SlicesRecipe
 from CTGANLib.slices.settings import METHODS, SlicesSettings
@@ -187,10 +189,16 @@ def few(monkeypatch):
     monkeypatch.setattr(features, "_SIZE", 32)
 
 
+class Pictures(list):
+    """A small data set."""
+
+    labels = property(lambda self: [int(kind[0, 0]) for _, kind in self])
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_moves_both_players_and_is_judged(method, few):
     settings = replace(SETTINGS, method=method, classes="nodules")
-    data = [torch.stack([torch.randn(64, 64) * 300 - 500, torch.full((64, 64), float(n % 2))]) for n in range(4)]
+    data = Pictures([torch.stack([torch.randn(64, 64) * 300 - 500, torch.full((64, 64), n % 2)]) for n in range(4)])
     learning = SlicesRecipe(settings, data, "cpu")
     before = {name: [w.clone() for w in player.network.parameters()] for name, player in learning.players.items()}
     table = Table(learning, World(), 4, steps=3)
@@ -206,9 +214,36 @@ def test_every_method_moves_both_players_and_is_judged(method, few):
     assert shown["prediction"].array.shape == (16, 64, 64) and shown["sheet"].dtype == np.uint8
 
 
+def test_one_picture_held_out_still_tells_good_weights_from_bad(few):
+    learning = SlicesRecipe(SETTINGS, Pictures(), "cpu")
+    held_out = Pictures([torch.stack([torch.full((64, 64), -290.0), torch.zeros(64, 64)])])
+    good = learning.validate(held_out)[0][KIT.score]  # those of a beginner are all gray, -300 HU
+    learning.average.layers[-2].bias.data += 2
+    assert learning.validate(held_out)[0][KIT.score] < good
+
+
+def test_a_class_that_nothing_is_learned_of_is_told():
+    data = Pictures([torch.zeros(2, 64, 64)])
+    with pytest.raises(UserError, match="nothing to learn of the class with nodules"):
+        SlicesRecipe(replace(SETTINGS, classes="nodules"), data, "cpu")
+
+
+def test_files_are_not_kept_open(tmp_path):
+    resource = pytest.importorskip("resource")
+    for number in range(40):
+        np.save(tmp_path / f"{number}.npy", records(np.full((1, 64, 64), number, np.int16), np.array([number])))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 20, limits[1]))
+    try:
+        dataset = SliceDataset([tmp_path / f"{number}.npy" for number in range(40)])
+        assert len(dataset) == 40 and all((dataset[number] == number).all() for number in range(40))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 def test_the_discriminator_waits_while_it_is_far_ahead():
-    assert SlicesRecipe(replace(SETTINGS, balance=0.69), [], "cpu").players["discriminator"].floor == 0.69
-    players = SlicesRecipe(replace(SETTINGS, method="wgan"), [], "cpu").players
+    assert SlicesRecipe(replace(SETTINGS, balance=0.69), Pictures(), "cpu").players["discriminator"].floor == 0.69
+    players = SlicesRecipe(replace(SETTINGS, method="wgan"), Pictures(), "cpu").players
     assert players["critic"].floor == players["generator"].floor == float("-inf")
 
 
@@ -276,6 +311,7 @@ def test_from_cts_to_a_model_that_synthesizes(cts, tmp_path, monkeypatch, capsys
     monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "store"))
     run = tmp_path / "run"
     options = ["steps=4", "validations=2", "width=2", "latent=8", "field=256", "slice_spacing=8", "batch_size=4"]
+    options.append("window_high=200")
     command = ["train", "--recipe", "slices", "--data", str(cts), "--out", str(run), "--validation-share", "0"]
     status = main([*command, "--device", "cpu", *(word for option in options for word in ("--set", option))])
     assert status == 0, capsys.readouterr()
@@ -290,7 +326,12 @@ def test_from_cts_to_a_model_that_synthesizes(cts, tmp_path, monkeypatch, capsys
     stack, sheet, series = (tmp_path / name for name in ("stack.nrrd", "sheet.png", "series"))
     command = ["synthesize", "--model", str(run / "model"), "--count", "5", "--out", str(stack), "--sheet", str(sheet)]
     assert main([*command, "--dicom", str(series), "--device", "cpu"]) == 0, capsys.readouterr()
-    assert np.array_equal(read_any_volume(stack).array[:2], made.array) and sheet.exists()
+    written = read_any_volume(stack).array
+    assert np.array_equal(written[:2], made.array)
+    seen = sitk.GetArrayFromImage(sitk.ReadImage(str(sheet)))
+    assert np.array_equal(seen, montage(as_read(written), (-1000, 200)))
+    assert main([*command[:-1], str(tmp_path / "sheet.jpg"), "--device", "cpu"]) == 1
+    assert "cannot be written as sheet.jpg" in capsys.readouterr().err
     assert len(list(series.glob("*/*.dcm"))) == 5
     with pytest.raises(UserError, match="is for slices, not biplanar"):
         model.load("biplanar", {})
@@ -305,28 +346,43 @@ def test_scores_stand_beside_those_of_training_slices(cts, tmp_path, few):
     assert real["hu_distance"] < ours["hu_distance"] and real["nearest_hu"] < ours["nearest_hu"]
     assert ours["coverage"] == ours["precision"] == 0
     assert real["kid_ratio"] == 1 and ours["kid_ratio"] == pytest.approx(ours["kid"] / real["kid"])
+    with pytest.raises(UserError, match="different kinds, sizes, windows or classes"):
+        evaluate({"ours": synthesizer(), "theirs": synthesizer(classes=2)}, data.files("test"), [])
 
 
 def test_radiographs_of_folders_with_classes(tmp_path, one_process, few):
     for kind in ("NORMAL", "PNEUMONIA", "OTHER"):
         (tmp_path / "data" / kind).mkdir(parents=True)
-        for number in range(3):
+        for number in range(4):
             values = picture(60 + number, 80) + 50 * number
             sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / "data" / kind / f"{number}.png"))
     (tmp_path / "data" / "NORMAL" / "notes.png").write_text("no picture")
     settings = replace(SETTINGS, kind="radiographs", classes="NORMAL,PNEUMONIA")
     data = prepare_slices(settings, tmp_path / "data", tmp_path / "cache")
-    assert len(data.cases) == 6 and len(data.left_out) == 4
+    assert len(data.cases) == 8 and len(data.left_out) == 5
     dataset = SliceDataset([data.prepared[case.name] for case in data.cases])
-    assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1] and {case.role for case in data.cases} == {"train", "test"}
+    assert dataset.labels.tolist() == [0] * 4 + [1] * 4 and {case.role for case in data.cases} == {"train", "test"}
     values = dataset[0][0]
     assert values.shape == (64, 64) and values.min() == 0 and 0.95 < values.max() <= 1
     assert not values[:7].any() and values[9:55].any()  # wider than high
     assert values[12:20, 50:].mean() > values[12:20, :14].mean()  # neither turned nor mirrored
-    shown = SlicesRecipe(settings, dataset, "cpu").validate(dataset)[1]["prediction"]
+    learning = SlicesRecipe(settings, dataset, "cpu")
+    shown = learning.validate(dataset)[1]["prediction"]
     assert shown.array.dtype == np.float32 and 0 <= shown.array.min() <= shown.array.max() <= 1
+    assert np.linalg.det(shown.grid.directions) > 0
     with pytest.raises(UserError, match="holds no radiograph"):
         prepare_slices(replace(settings, classes="A,B"), tmp_path / "data", tmp_path / "cache")
+
+    # Of the kind that the network itself tells: no organs, no HU.
+    files = [data.prepared[case.name] for case in data.cases]
+    ours, real = evaluate({"ours": KIT.wrap(learning.average, "cpu")}, dict(enumerate(files[:3])), files[3:])
+    assert not any("hu" in name or "organ" in name for name in (*ours, *real))
+    assert 0 < real["brightness_distance"] < ours["brightness_distance"] < 1 and 0 < ours["nearest_brightness"] < 1
+    # What is scored by one picture, or compared with one, would mean nothing.
+    (alone,) = evaluate({"ours": KIT.wrap(learning.average, "cpu")}, dict(enumerate(files[:3])), files[3:4])
+    assert np.isfinite(alone["kid"]) and "nearest_brightness" not in alone
+    lone = prepare_slices(replace(settings, classes=""), tmp_path / "data" / "PNEUMONIA", tmp_path / "cache")
+    assert len(lone.of("train")) == len(lone.cases) == 3 and "only test picture" in " ".join(lone.left_out.values())
 
 
 def test_a_sheet_a_film_and_a_dicom_series(tmp_path):

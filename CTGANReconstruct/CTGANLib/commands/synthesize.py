@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
     is_file = bool(arguments.out.suffix) and not arguments.out.is_dir()
     if is_file and arguments.count > 1 and model.task == "pyramid":
         raise UserError(f"{arguments.count} volumes do not fit into one file.", "Give a folder.")
+    if arguments.sheet and arguments.sheet.suffix.lower() != ".png":
+        raise UserError(f"A picture cannot be written as {arguments.sheet.name}.", "Use .png.")
     progress(0.0, "Loading the model")
     room = importlib.import_module(f"..{model.task}.synthesize", __package__)
     synthesizer = room.Synthesizer.from_model(model, choose_device(arguments.device))
@@ -135,6 +137,5 @@ def _sheet(volumes: list, synthesizer):
 
     arrays = [volume.array for volume in volumes]
     slices = arrays[0] if len(arrays) == 1 else np.stack([array[len(array) // 2] for array in arrays])
-    if not _shows_ct(synthesizer):
-        return montage(slices, synthesizer.window)
-    return montage(as_read(slices), (-1000.0, 400.0))
+    window = getattr(synthesizer, "window", (-1000.0, 400.0))
+    return montage(as_read(slices) if _shows_ct(synthesizer) else slices, window)

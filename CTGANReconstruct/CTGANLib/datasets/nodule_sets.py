@@ -12,7 +12,7 @@ from ..imaging.volumes import Volume, check_hu, read_any_volume, write_volume
 from .cases import ROLES, Case
 from .find import find_cases
 from .layouts import stem
-from .nodules import Nodule, patches, read_annotations, spheres
+from .nodules import Nodule, inside, patches, read_annotations, spheres
 from .tables import write_table
 
 ENDING = "_nodules.nii.gz"
@@ -35,10 +35,11 @@ def make_nodule_set(
         progress: is told of each CT.
 
     Returns:
-        The number of nodules by case.
+        The number of nodules inside each case.
 
     Raises:
-        UserError: the list or the data set cannot be used, no CT is named in the list, or the folder is not empty.
+        UserError: the list or the data set cannot be used, no CT is named in the list, no nodule lies inside its CT,
+            or the folder is not empty.
     """
     nodules = read_annotations(annotations)
     cases = [case for case in find_cases(data) if case.role in ROLES]
@@ -56,12 +57,14 @@ def make_nodule_set(
         for number, case in enumerate(cases, 1):
             ct = read_any_volume(case.path, case.slices)
             check_hu(ct.array, case.name)
-            counts[case.name] = len(found[case.name])
+            counts[case.name] = len(inside(ct.grid, found[case.name]))
             if as_patches:
                 written += _write_patches(case, ct, found[case.name], temporary)
             else:
                 written.append(_write_whole(case, ct, found[case.name], temporary))
             progress(number / len(cases), f"Wrote {case.name}")
+        if not any(counts.values()):
+            raise UserError(f"No nodule of {annotations} lies inside its CT.", "Its coordinates are mm in LPS.")
         write_table(temporary / "MANIFEST.tsv", written, [{}] * len(written))
     return counts
 

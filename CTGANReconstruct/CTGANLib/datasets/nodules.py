@@ -113,6 +113,13 @@ def spheres(grid: Grid, nodules: Iterable[Nodule]) -> Volume:
     return Volume(mask, grid)
 
 
+def inside(grid: Grid, nodules: Iterable[Nodule]) -> list[Nodule]:
+    """The nodules whose center lies in a voxel of the grid."""
+    last = np.array(grid.shape[::-1]) - 0.5
+    places = ((nodule, grid.to_ijk(np.array(nodule.center))) for nodule in nodules)
+    return [nodule for nodule, index in places if (index >= -0.5).all() and (index <= last).all()]
+
+
 def patches(
     ct: Volume, nodules: list[Nodule], shape: tuple[int, int, int] = PATCH_SHAPE, spacing: float = 1.0
 ) -> Iterator[tuple[Volume, Volume]]:
@@ -124,10 +131,7 @@ def patches(
         shape: voxels along S, A and R.
         spacing: of the voxels, mm; axes are R, A and S.
     """
-    for nodule in nodules:
-        index = ct.grid.to_ijk(np.array(nodule.center))
-        if (index < -0.5).any() or (index > np.array(ct.grid.shape[::-1]) - 0.5).any():
-            continue
+    for nodule in inside(ct.grid, nodules):
         grid = Grid.centered(shape, spacing, nodule.center)
         hu = ct.resample(grid, HU_MIN).array.round().clip(-32768, 32767).astype(np.int16)
         yield Volume(hu, grid), spheres(grid, nodules)

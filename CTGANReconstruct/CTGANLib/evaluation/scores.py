@@ -42,7 +42,8 @@ def summarize(rows: list[dict], key: str = "method") -> list[dict]:
         for name in dict.fromkeys(numbers):
             values = [value for row in members if (value := row.get(name)) is not None and math.isfinite(value)]
             result[name] = mean(values) if values else math.nan
-            result[f"{name}_ci95"] = interval(values)
+            if not name.endswith("_ci95"):  # a row may bring its own
+                result[f"{name}_ci95"] = interval(values)
         summary.append(result)
     return summary
 

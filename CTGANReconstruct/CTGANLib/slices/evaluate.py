@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import UserError
 from ..evaluation.features import Features, RandomFeatures, standardized
 from ..evaluation.generation import (
     Estimate,
@@ -25,13 +26,14 @@ from ..events import Progress, silent
 from ..imaging.montage import as_read
 from ..segmentation.features import SegmenterFeatures
 from .preparation import SliceDataset
-from .settings import CT
+from .settings import BRIGHTNESS, CT
 from .synthesize import Synthesizer
 
 TRAINING, HELD_OUT = "training slices", "real slices held out from training"
 """What rows call the real slices that the models have learned from: the figures that a model can hope for."""
 _MOST, _LEAST_MADE = 1000, 500
 _THUMBNAIL = 32
+_BRIGHTNESS_BINS = np.linspace(*BRIGHTNESS, 251)
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,10 @@ def evaluate(
     """Compare generated slices with those of test patients, and so the training slices, at most 1000 of each.
 
     Args:
-        predictors: the models by name; all of one size and window.
+        predictors: the models by name; all of one kind, size, window and field, and of the same classes.
         cases: name and prepared file of each test patient (see ``slices.preparation``).
-        training: prepared files of the training patients, for the same figures of real slices; may be empty.
+        training: prepared files of the training patients, for the same figures of real slices; may be empty. A single
+            slice counts as none.
         progress: is told of each part.
         show: there is no truth of a generated slice; sheets get slices beside the nearest training slices instead.
 
@@ -68,17 +71,21 @@ def evaluate(
         what the project's segmenter sees. ``ms_ssim`` of pairs; ``hu_distance``.
         ``nearest_hu``, ``nearest_least_hu``: median and least difference in HU from the nearest training slice, for
         training slices that of another patient; of the models also ``held_out_nearest_hu`` and
-        ``held_out_nearest_least_hu``, the same of the test slices.
+        ``held_out_nearest_least_hu``, the same of the test slices. Of radiographs, whose values are no HU, these names
+        have ``brightness`` instead of ``hu``.
+
+    Raises:
+        UserError: the models differ in what they make.
     """
+    first = _alike(predictors)
     test = _read(list(cases.values()))
-    real = _read(training) if training else None
-    first = next(iter(predictors.values()))
+    real = _read(training) if len(SliceDataset(training)) > 1 else None
     progress(0.0, "Looking at the test patients")
     judges = [_Judge(prefix, network, test) for prefix, network in _networks(first).items()]
     rows, held_out = [], {}
     if real:
         apart = _nearest(_Slices(test.values), real)  # their patients are others, whatever their numbers
-        held_out = {f"held_out_{name}": value for name, value in _memory(apart[1]).items()}
+        held_out = {f"held_out_{name}": value for name, value in _memory(apart[1], first).items()}
     methods = {**predictors, **({TRAINING: None} if real else {})}
     for number, (method, predictor) in enumerate(methods.items()):
         progress(number / len(methods), f"Scoring {method}")
@@ -86,10 +93,10 @@ def evaluate(
         rows.append({"case": "all", "method": method})
         for judge in judges:
             rows[-1] |= judge.scores(slices)
-        rows[-1] |= {"minus_kid": -rows[-1]["kid"], **_values(slices, test, first.window)}
+        rows[-1] |= {"minus_kid": -rows[-1]["kid"], **_values(slices, test, first)}
         if real:
             near = _nearest(slices, real)
-            rows[-1] |= {**_memory(near[1]), **(held_out if predictor else {})}
+            rows[-1] |= {**_memory(near[1], first), **(held_out if predictor else {})}
             if predictor and isinstance(show, Sheets):
                 _show_pairs(show, method, slices, real, near, predictor)
     if real and isinstance(show, Sheets):
@@ -132,6 +139,21 @@ class _Judge:
                 row |= _told(f"{self._prefix}kid_ratio", ratio(distance, self._distances[-1]))
 
 
+def _alike(predictors: dict[str, Synthesizer]) -> Synthesizer:
+    """The first model, which all others are like."""
+    first, *others = predictors.values()
+    for other in others:
+        if _makes(other) != _makes(first):
+            raise UserError(
+                "These models make slices of different kinds, sizes, windows or classes.", "Score each by itself."
+            )
+    return first
+
+
+def _makes(maker: Synthesizer) -> tuple:
+    return maker.kind, maker.network.size, float(maker.network.spacing[0]), maker.window, maker.class_names
+
+
 def _networks(maker: Synthesizer) -> dict[str, Features]:
     """The networks that describe a maker's slices, by the prefix of their scores."""
     networks: dict[str, Features] = {"": RandomFeatures(maker.window)}
@@ -155,11 +177,13 @@ def _made(predictor: Synthesizer, files: list[Path]) -> np.ndarray:
     return predictor.pictures(range(len(places)), dataset.labels[places].tolist())
 
 
-def _values(slices: _Slices, test: _Slices, window: tuple[float, float]) -> dict[str, float]:
+def _values(slices: _Slices, test: _Slices, maker: Synthesizer) -> dict[str, float]:
     """What is said of slices without features."""
-    scores = _told("ms_ssim", pairwise_ms_ssim(slices.values, window))
-    scores["hu_distance"] = hu_histogram_distance(slices.values.clip(*window), test.values.clip(*window))
-    return scores
+    scores = _told("ms_ssim", pairwise_ms_ssim(slices.values, maker.window))
+    both = [pictures.values.clip(*maker.window) for pictures in (slices, test)]
+    if maker.kind == CT:
+        return scores | {"hu_distance": hu_histogram_distance(*both)}
+    return scores | {"brightness_distance": hu_histogram_distance(*both, _BRIGHTNESS_BINS)}
 
 
 def _told(name: str, estimate: Estimate) -> dict[str, float]:
@@ -167,16 +191,18 @@ def _told(name: str, estimate: Estimate) -> dict[str, float]:
 
 
 def _nearest(slices: _Slices, training: _Slices) -> tuple[np.ndarray, np.ndarray]:
-    """Number of and distance in HU from the nearest training slice of each, as pictures of 32 pixels a side."""
+    """The number of each slice's nearest training slice, and their distance in the pictures' unit; both are seen as
+    pictures of 32 pixels a side."""
     return nearest(_small(slices.values), _small(training.values), slices.groups, training.groups)
 
 
-def _memory(distances: np.ndarray) -> dict[str, float]:
+def _memory(distances: np.ndarray, maker: Synthesizer) -> dict[str, float]:
     """How near slices are to training slices."""
     distances = distances[np.isfinite(distances)]
     if not len(distances):  # one training patient alone has no other one
         return {}
-    return {"nearest_hu": float(np.median(distances)), "nearest_least_hu": float(distances.min())}
+    unit = "hu" if maker.kind == CT else "brightness"
+    return {f"nearest_{unit}": float(np.median(distances)), f"nearest_least_{unit}": float(distances.min())}
 
 
 def _show_pairs(
@@ -194,7 +220,8 @@ def _show_pairs(
     for number in shown_samples(distances):
         two = np.stack([slices.values[number], training.values[index[number]]])
         above, below = ((as_read(two) if maker.kind == CT else two) - low) / (high - low)
-        pairs.append((told_distance(distances[number]), above, below))
+        told = told_distance(distances[number]) if maker.kind == CT else f"{distances[number]:.1%} of the brightness"
+        pairs.append((told, above, below))
     sheets.add_pairs(f"{name}; distances of slices averaged to {_THUMBNAIL} x {_THUMBNAIL} pixels", pairs)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..datasets.cases import DROP, Case, check_patients, with_roles
+from ..datasets.cases import DROP, TEST, Case, check_patients, with_roles
 from ..datasets.find import table_of
 from ..datasets.layouts import walk
 from ..datasets.preparation import PreparedData
@@ -28,7 +28,7 @@ def prepare_pictures(
     """Bring all radiographs of a folder, or of a table with the column ``path``, to squares of one size.
 
     Without a table each picture counts as a patient of its own, and a fifth of them becomes ``test``; where a patient
-    has several, write a table with ``patient_key``.
+    has several, write a table with ``patient_key``. One test picture alone is left out, as nothing is scored by it.
 
     Raises:
         UserError: there is no radiograph, one patient has two roles, or the cache cannot be written.
@@ -48,6 +48,10 @@ def prepare_pictures(
         except UserError as error:
             left_out[case.name] = error.message.replace(str(case.path), "It")
         progress(number / len(wanted), f"Read {case.name}")
+    tested = [case.name for case in wanted if case.role == TEST and case.name in prepared]
+    if len(tested) == 1:
+        left_out[tested[0]] = "It is the only test picture, and scores take two or more."
+        del prepared[tested[0]]
     if not prepared:
         reasons = " ".join(dict.fromkeys(left_out.values()))
         raise UserError(f"{data} holds no radiograph. {reasons}".strip(), "Put PNG, JPEG or DICOM files into it.")

@@ -104,10 +104,10 @@ class SliceDataset(Dataset):
 
     def __init__(self, files: list[Path]) -> None:
         self.files = files
-        self._arrays = [np.load(file, mmap_mode="r") for file in files]
-        counts = [len(array) for array in self._arrays]
+        labels = [self._records(group)["label"].astype(int) for group in range(len(files))]
+        counts = [len(kinds) for kinds in labels]
         self.groups = np.repeat(np.arange(len(files)), counts)
-        self.labels = np.concatenate([np.zeros(0, np.int64), *(array["label"] for array in self._arrays)]).astype(int)
+        self.labels = np.concatenate([np.zeros(0, int), *labels])
         self._first = np.cumsum([0, *counts])
 
     def __len__(self) -> int:
@@ -115,9 +115,13 @@ class SliceDataset(Dataset):
 
     def __getitem__(self, index: int) -> torch.Tensor:
         group = self.groups[index]
-        record = self._arrays[group][index - self._first[group]]
+        record = self._records(group)[index - self._first[group]]
         values = torch.from_numpy(record["values"].astype(np.float32))
         return torch.stack([values, torch.full_like(values, float(record["label"]))])
+
+    def _records(self, group: int) -> np.ndarray:
+        """Of one file, which is not kept open: radiographs have a file each, more than a process may open."""
+        return np.load(self.files[group], mmap_mode="r")
 
 
 def _slices(settings: SlicesSettings, case: Case) -> tuple[Findings, np.ndarray | None]:

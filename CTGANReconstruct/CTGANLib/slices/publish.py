@@ -76,6 +76,7 @@ def _card(metadata: dict, settings: SlicesSettings, trained_on: list[Case]) -> s
         )
     else:
         seen = f"{len(trained_on)} radiographs of {settings.size}² pixels, values from {low:g} to {high:g}."
+    unit, amount = ("hu", "HU") if settings.kind == CT else ("brightness", "share of the brightness")
     classes = f"\nClasses: {', '.join(settings.class_names)}.\n" if settings.class_names else ""
     scores = "No test case was given."
     if run["scores"]:
@@ -102,10 +103,10 @@ standardized features of a network that never learned ({RandomFeatures.name}; `e
 better; `kid_ratio` to that of the training slices, both with the same draws of test patients. `precision` and
 `density`: how many look real; `recall` and `coverage`: how much of the real variety is there (neighborhoods reach to
 the fifth nearest slice of other patients). With `organ_` before their names: the same by what the project's segmenter
-sees in CT slices (`segmentation/features.py`). `ms_ssim` of pairs: lower is more varied. `hu_distance`: HU by which
-voxels would have to change to be distributed as the real ones. `nearest_hu`: median difference from the nearest
-training slice (for training slices: of another patient; `held_out_nearest_hu`: of the test slices); far below that of
-the test slices it would say that slices were learned by heart.
+sees in CT slices (`segmentation/features.py`). `ms_ssim` of pairs: lower is more varied. `{unit}_distance`: {amount} by
+which voxels would have to change to be distributed as the real ones. `nearest_{unit}`: median difference from the
+nearest training slice (for training slices: of another patient; `held_out_nearest_{unit}`: of the test slices); far
+below that of the test slices it would say that slices were learned by heart.
 
 {scores}
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from ..errors import UserError
 from ..evaluation.features import RandomFeatures, standardized
 from ..evaluation.generation import density_coverage, kid, told_apart
 from ..imaging.montage import as_read, montage
@@ -23,6 +24,7 @@ from .network import (
     convolutional_judge,
     fully_connected_judge,
 )
+from .preparation import SliceDataset
 from .settings import CT, SlicesSettings
 from .synthesize import Synthesizer
 
@@ -42,9 +44,17 @@ class _Batch:
 
 
 class SlicesRecipe:
-    """Trains on prepared slices (float32 [batch, 2, size, size]: values and class); see ``training.players.Recipe``."""
+    """Trains on prepared slices (float32 [batch, 2, size, size]: values and class); see ``training.players.Recipe``.
 
-    def __init__(self, settings: SlicesSettings, data: Dataset, device: str) -> None:
+    Raises:
+        UserError: there is no slice of a class.
+    """
+
+    def __init__(self, settings: SlicesSettings, data: SliceDataset, device: str) -> None:
+        for number, name in enumerate(settings.class_names):
+            if number not in data.labels:
+                advice = "Check the label maps or, of radiographs, the names of the folders."
+                raise UserError(f"There is nothing to learn of the class {name}.", advice)
         self.settings, self.device = settings, torch.device(device)
         torch.manual_seed(settings.seed)
         connected = settings.method == "fully-connected"
@@ -95,17 +105,16 @@ class SlicesRecipe:
         ``minus_kid`` is the kernel distance (see ``evaluation.generation``), negative; ``coverage`` the share of
         real pictures with a made one near; of the discriminator or critic see ``evaluation.generation.told_apart``.
         """
-        places = np.linspace(0, len(data) - 1, min(len(data), _MOST_VALIDATED)).round().astype(int)
+        # One picture counts twice, as a distance takes two; without it the first weights would be the best ones.
+        places = np.linspace(0, len(data) - 1, min(max(len(data), 2), _MOST_VALIDATED)).round().astype(int)
         items = torch.stack([data[int(place)] for place in places]).to(self.device)
         real, labels = items[:, :1], items[:, 1, 0, 0].long()
-        synthesizer = Synthesizer(self.average, str(self.device), kind=self.settings.kind)
+        synthesizer = Synthesizer(self.average, str(self.device))
         chosen = np.resize(np.arange(len(labels)), max(_MADE, _SHOWN))
         made = synthesizer.pictures(range(len(chosen)), labels[chosen].tolist())
         told, reference = self._features(made), self._features(real[:, 0].cpu().numpy())
         reference, told = standardized(reference, told)
-        scores = {"minus_kid": 0.0, "coverage": density_coverage(told, reference)[1]}
-        if len(reference) > 1:
-            scores["minus_kid"] = -kid(told, reference).value
+        scores = {"minus_kid": -kid(told, reference).value, "coverage": density_coverage(told, reference)[1]}
         scores |= self._told_apart(real, labels, torch.from_numpy(made)[:, None].to(self.device), labels[chosen])
         shown = made[:_SHOWN]
         volumes = {

@@ -9,6 +9,8 @@ from .network import LARGEST_CONNECTED, SIZES
 METHODS = ("dcgan", "wgan", "wgan-gp", "fully-connected")
 CT, RADIOGRAPHS = "ct", "radiographs"
 KINDS = (CT, RADIOGRAPHS)
+BRIGHTNESS = (0.0, 1.0)
+"""The window of radiographs: shares of their brightness."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class SlicesSettings(TrainingSettings):
     @property
     def window(self) -> tuple[float, float]:
         """Values that are −1 and 1 for the networks: HU, or shares of the brightness of a radiograph."""
-        return (self.window_low, self.window_high) if self.kind == CT else (0.0, 1.0)
+        return (self.window_low, self.window_high) if self.kind == CT else BRIGHTNESS
 
     @property
     def spacing(self) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
 from ..models.bundle import Model
 from .network import GENERATORS, SliceGenerator
-from .settings import CT
+from .settings import BRIGHTNESS, CT, RADIOGRAPHS
 
 _AT_A_TIME = 32
 _LARGEST_SEED = 2**31 - 1
@@ -27,14 +27,11 @@ class Synthesizer:
         network: the generator.
         device: of torch.
         class_names: in the order of their numbers; empty for a generator that knows none.
-        kind: ``ct`` or ``radiographs``.
     """
 
-    def __init__(
-        self, network: SliceGenerator, device: str = "cpu", class_names: Sequence[str] = (), kind: str = CT
-    ) -> None:
+    def __init__(self, network: SliceGenerator, device: str = "cpu", class_names: Sequence[str] = ()) -> None:
         self.network, self.device = network.to(device), device
-        self.class_names, self.kind = list(class_names), kind
+        self.class_names = list(class_names)
 
     @classmethod
     def from_model(cls, model: Model, device: str = "cpu") -> "Synthesizer":
@@ -44,16 +41,20 @@ class Synthesizer:
             UserError: the model is for another task, or damaged.
         """
         network = model.load("slices", GENERATORS)
-        ours = model.metadata["ctgan"]
-        names = ours.get("classes", [])
+        names = model.metadata["ctgan"].get("classes", [])
         known = isinstance(names, list) and len(names) == network.classes and all(isinstance(n, str) for n in names)
-        return cls(network, device, names if known else _numbered(network), str(ours.get("kind", CT)))
+        return cls(network, device, names if known else _numbered(network))
 
     @property
     def window(self) -> tuple[float, float]:
         """Smallest and largest value of its pictures, HU or shares of brightness."""
         low, high = self.network.window.tolist()
         return low, high
+
+    @property
+    def kind(self) -> str:
+        """``ct`` or ``radiographs``, as the window tells."""
+        return RADIOGRAPHS if self.window == BRIGHTNESS else CT
 
     def volumes(
         self,
@@ -132,7 +133,7 @@ class Synthesizer:
         else:
             # Columns to the patient's left, rows to the feet, one picture behind the other.
             array = pictures.astype(np.float32)
-            matrix[:3, :3] = np.array([[-pixel, 0, 0], [0, 0, distance], [0, -pixel, 0]], float)
+            matrix[:3, :3] = np.array([[-pixel, 0, 0], [0, 0, -distance], [0, -pixel, 0]], float)
         matrix[:3, 3] = -matrix[:3, :3] @ size
         return Volume(array, Grid(array.shape, matrix))
 

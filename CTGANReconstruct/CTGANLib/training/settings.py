@@ -35,6 +35,7 @@ class TrainingSettings:
         self.check("steps", 1)
         self.check("batch_size", 1)
         self.check("learning_rate", 1e-12)
+        self.check("seed", 0)
         self.check("validation_share", 0, 1)
         self.check("validations", 0)
         self.check("patience", 1)
