@@ -77,6 +77,7 @@ def spoil(folder):
     write_volume(with_values(np.full_like(hu, -1000)), folder / "constant.mha")
     write_volume(with_values(np.where(hu == -850, 20, hu)), folder / "no_lungs.nrrd")
     write_volume(Volume(hu[25:31].copy(), Grid((6, *hu.shape[1:]), ct.grid.ijk_to_ras)), folder / "thin.nrrd")
+    write_volume(Volume(hu[25:28].copy(), Grid((3, *hu.shape[1:]), ct.grid.ijk_to_ras)), folder / "three.nrrd")
     whole = (folder / "good.nii.gz").read_bytes()
     (folder / "cut_off.nii.gz").write_bytes(whole[: len(whole) // 2])
     (folder / "one_bit.nii.gz").write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
@@ -98,6 +99,7 @@ REASONS = {
     "shifted": "shifted",
     "nan": "not numbers",
     "constant": "empty",
+    "three": "x 3 voxels are too few",
     "no_lungs": "no lungs",
     "thin": "only 6 slices",
     "cut_off": "cannot be read",
@@ -215,7 +217,7 @@ def test_only_similar_cases(tmp_path):
 def test_a_checked_table_is_a_data_set(spoiled, tmp_path):
     _, cases, findings = spoiled
     checked = [Checked(decision, None) for decision in decide(cases, findings, Choice(keep=("no_lungs",)))]
-    assert "20 cases, 18 left out" in as_text(checked)
+    assert "21 cases, 19 left out" in as_text(checked)
     table = tmp_path / "cases.tsv"
     write_checked(table, checked)
     again = find_cases(table)

@@ -40,6 +40,8 @@ TINY = PyramidSettings(
     learning_rate=3e-3,
 )
 
+GAME = ("accuracy_real", "accuracy_made")
+
 
 def grid(directions="upright", spacing=(2.0, 2.0, 5.0)):
     return turned_grid(DIRECTIONS[directions], (220.0, 170.0, 140.0), np.array(spacing))
@@ -203,6 +205,9 @@ def test_training_goes_scale_by_scale_and_shows_each(trained, prepared):
     names = {name for row in run.losses() for name in row}
     assert {"reconstruction 8", "reconstruction 12", "reconstruction 18", "projection 18", "discriminator 8"} <= names
     assert len(run.previews()) == 3 and len(run.predictions()) == 3
+    # Nobody is held out, but the game is told.
+    assert len(run.scores()) == 3 and all(row.keys() == {"step", *GAME} for row in run.scores())
+    assert all(0 <= row[name] <= 1 for row in run.scores() for name in GAME)
     # The coarser a scale, the more steps it has.
     for size, steps in ((8, 16), (12, 12), (18, 8)):
         curve = [row[f"reconstruction {size}"] for row in run.losses() if f"reconstruction {size}" in row]

@@ -20,6 +20,8 @@ NO_LUNGS = "There are no lungs in it."
 """The doubt about a CT of another region."""
 # Less than this, in slices and mm along any side, is a scout or a piece; more than this apart, slices are coarse.
 _FEWEST_SLICES, _LEAST_EXTENT, _COARSE = 10, 60.0, 5.0
+# What smoothing takes along any side.
+_FEWEST_VOXELS = 4
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def _inspect(case: Case, thumbnail: Path | None) -> tuple[Findings, Volume | Non
     found = _describe(volume, case.modality or ("unknown" if fault else "CT"))
     if thumbnail:
         write_thumbnail(volume, thumbnail, in_hu=not fault)
+    if not fault and min(found.shape) < _FEWEST_VOXELS:
+        fault = f"Its {' x '.join(map(str, found.shape))} voxels are too few."
     if fault:
         return replace(found, fault=fault), None
     try:

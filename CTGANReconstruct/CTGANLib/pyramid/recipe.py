@@ -110,7 +110,8 @@ class PyramidRecipe:
 
     @torch.no_grad()
     def validate(self, data: object) -> tuple[dict[str, float], dict]:
-        """``psnr`` (dB) of the first training volume as the scales so far make it, and a sheet of it and of samples."""
+        """``psnr`` (dB) of the first training volume as the scales so far make it, how well the discriminator tells it
+        from samples (see ``evaluation.generation.told_apart``), and a sheet of them."""
         generator, scale = self.average, self.average.trained - 1
         with self._precision():
             made = generator.reconstruct(torch.zeros(1, dtype=torch.long, device=self.device), scale + 1)
@@ -118,7 +119,10 @@ class PyramidRecipe:
         error = F.mse_loss(made, self._reals[scale][:1])
         shown = [self._volume(unit) for unit in (self._reals[-1][:1], made, *samples)]
         volumes = {"truth": shown[0], "prediction": shown[1], "sheet": sheet(shown)}
-        return {"psnr": float(-10 * torch.log10(error))}, volumes
+        scores = {"psnr": float(-10 * torch.log10(error))}
+        if self.settings.adversarial_weight:
+            scores |= self._told_apart(self._reals[scale][:1], torch.cat(samples))
+        return scores, volumes
 
     @torch.no_grad()
     def told_apart(self, real: torch.Tensor, made: torch.Tensor) -> dict[str, float]:
@@ -127,10 +131,12 @@ class PyramidRecipe:
         Args:
             real, made: HU [n, 1, k, j, i].
         """
+        return self._told_apart(*(self.average.folded(to_unit(hu).to(self.device)) for hu in (real, made)))
+
+    def _told_apart(self, real: torch.Tensor, made: torch.Tensor) -> dict[str, float]:
         judge = self.players["discriminator"].network
         with self._precision():
-            folded = [self.average.folded(to_unit(hu).to(self.device)) for hu in (real, made)]
-            answers = [judge(volumes).float() for volumes in folded]
+            answers = [judge(volumes).float() for volumes in (real, made)]
         return self._adversary.told_apart(*answers)
 
     def _rate(self, number: int) -> float:

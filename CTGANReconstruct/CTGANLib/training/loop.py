@@ -28,6 +28,8 @@ _CHECKPOINT_SECONDS = 120.0
 _STATUS_SECONDS = 1.0
 _TRIES = 4
 _EXAMPLES = 3
+# Scores that tell of the players, not of patients; see ``evaluation.generation.told_apart``.
+_OF_THE_GAME = {"accuracy_real", "accuracy_made", "wasserstein"}
 
 
 @dataclass
@@ -178,8 +180,11 @@ class Training:
             held_out = self._validation if len(self._validation) else Subset(self._training, [0])
             scores, volumes = self._recipe.validate(held_out)
             self._keep_to_look_at(volumes)
-            if len(self._validation):  # scores of a training patient would mean nothing
+            if not len(self._validation):  # the other scores of a training patient would mean nothing
+                scores = {name: value for name, value in scores.items() if name in _OF_THE_GAME}
+            if scores:
                 self._run.add_scores(self._place.step, scores)
+            if len(self._validation):
                 score = next(iter(scores.values()))
                 improved = score > self._place.best
                 if improved:
