@@ -46,14 +46,13 @@ def _make(arguments: argparse.Namespace, progress: Progress) -> dict:
     from ..device import choose_device
     from ..evaluation.blinding import Blinder, check_free
     from ..models.store import find_model
-    from ..pyramid.synthesize import LARGEST_SEED
+    from ..seeds import check_seed
     from .study_cases import add_real, add_synthetic, of_folder, of_model
 
     kind, count = arguments.kind, arguments.count
     # Any, since known seeds would give cases that readers may have seen before.
     seed = secrets.randbelow(_SEEDS) if arguments.seed is None else arguments.seed
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UserError(f"The seed cannot be {seed}.", f"Choose a whole number from 0 to {LARGEST_SEED}.")
+    check_seed(seed)
     sources = len(arguments.models) + len(arguments.synthetic)
     if not sources:
         raise UserError("There is nothing synthetic to show.", "Give --models, --synthetic, or both.")

@@ -56,7 +56,7 @@ _MEANING = {
     "brightness_distance": "Brightness by which pixels would have to change to be distributed as the real ones.",
     "nearest_brightness": "Median difference from the nearest training picture. Near 0: learned by heart.",
     "nearest_least_brightness": "The least of these differences.",
-    "held_out_nearest_brightness": "The same of real pictures held out: what nearest_brightness is to be compared with.",
+    "held_out_nearest_brightness": "The same of real pictures held out: to be compared with nearest_brightness.",
     "held_out_nearest_least_brightness": "And the least of these.",
     "patch_hu": "Median difference in HU of a made patch from the nearest training patch. Near 0: learned by heart.",
     "patch_least_hu": "The least of these differences.",

@@ -10,10 +10,10 @@ from ..events import Progress, part, silent
 from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
 from ..models.bundle import Model
+from ..seeds import check_seed
 from .network import PyramidGenerator
 from .scales import Shape, to_hu
 
-LARGEST_SEED = 2**31 - 1
 MOST_VOLUMES = 10_000
 _MOST_VOXELS = 2**26  # at some 130 bytes each
 
@@ -82,9 +82,7 @@ class Synthesizer:
             raise UserError(f"This model knows no class {class_name}.", "Leave it out.")
         if not 1 <= count <= MOST_VOLUMES:
             raise UserError(f"{count} volumes cannot be made.", f"Ask for 1 to {MOST_VOLUMES}.")
-        if not 0 <= seed <= LARGEST_SEED - (count - 1):
-            most = LARGEST_SEED - (count - 1)
-            raise UserError(f"The seed cannot be {seed}.", f"Choose a whole number from 0 to {most}.")
+        check_seed(seed, count)
         start, shapes = start_scale or 0, self._sized(size)
         if not 0 <= start < len(shapes):
             raise UserError(f"There is no scale {start}.", f"Choose one from 0 to {len(shapes) - 1}.")

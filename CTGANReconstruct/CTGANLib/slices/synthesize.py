@@ -11,11 +11,11 @@ from ..imaging.attenuation import HU_MIN
 from ..imaging.geometry import Grid
 from ..imaging.volumes import Volume
 from ..models.bundle import Model
+from ..seeds import check_seed
 from .network import GENERATORS, SliceGenerator
 from .settings import BRIGHTNESS, CT, RADIOGRAPHS
 
 _AT_A_TIME = 32
-_LARGEST_SEED = 2**31 - 1
 _MOST = 10_000
 _MOST_PIXELS = 2**28  # a gigabyte
 
@@ -83,8 +83,7 @@ class Synthesizer:
         most = min(_MOST, _MOST_PIXELS // self.network.size**2)
         if not 1 <= count <= most:
             raise UserError(f"{count} slices cannot be made.", f"Ask for 1 to {most}.")
-        if not 0 <= seed <= _LARGEST_SEED:
-            raise UserError(f"The seed cannot be {seed}.", f"Choose a whole number from 0 to {_LARGEST_SEED}.")
+        check_seed(seed)
         labels = self._labels(count, class_name)
         values = self.pictures([seed * _MOST + number for number in range(count)], labels, progress)
         yield self.stack(values)

@@ -59,7 +59,8 @@ def train_network(
     """
     learned_from, held_out = hold_out(data, settings.validation_share, settings.seed)
     if not learned_from:
-        raise UserError("No CT is left to train on.", " ".join(dict.fromkeys(data.left_out.values())) or "Give cases the role train.")
+        reasons = " ".join(dict.fromkeys(data.left_out.values()))
+        raise UserError("No CT is left to train on.", reasons or "Give cases the role train.")
     training, validation = (
         kit.volumes([data.prepared[case.name] for case in cases]) for cases in (learned_from, held_out)
     )
