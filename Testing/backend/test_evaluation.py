@@ -258,7 +258,7 @@ def test_a_model_is_compared_with_others_only(tmp_path, capsys):
 class _ScoringKit:
     """A kit whose scores are told beforehand, under two conditions."""
 
-    settings, score, scored = BiplanarSettings, "psnr_true", "test"
+    settings, score, scored, baselines = BiplanarSettings, "psnr_true", ("test",), ()
     load = staticmethod(lambda model, device: model)
 
     @staticmethod

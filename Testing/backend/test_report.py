@@ -104,9 +104,10 @@ def test_differences_grow_brighter_and_are_drawn_for_models_only(tmp_path):
     truth = np.zeros((SIZE,) * 3, np.float32)
     model = truth.copy()
     model[:, :, : SIZE // 2] -= LARGEST_DIFFERENCE  # the left half
-    sheets("a", {"truth": truth, "Model": model, "mean volume": model}, [])
+    scored = [{"method": "Model"}, {"method": "mean volume"}]
+    sheets("a", {"truth": truth, "Model": model, "a sample": model, "mean volume": model}, scored)
     drawn = sheets.pictures("a")
-    assert list(drawn) == ["truth", "Model", "|Model − truth|", "mean volume"]
+    assert list(drawn) == ["truth", "Model", "|Model − truth|", "a sample", "mean volume"]
     difference = read_picture(drawn["|Model − truth|"][0], tmp_path).astype(int).sum(axis=-1)
     assert difference[128, 200] > 600 and difference[128, 60] < 60
 

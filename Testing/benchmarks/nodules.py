@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -51,7 +52,7 @@ def main() -> int:
     detectors = {"V-Net": detector, "threshold": dense}
     rows = []
     print("  ".join(name.rjust(11) for name in COLUMNS))
-    for row in (*annotated(detectors, arguments.data), *in_pyramid(detectors, pyramid, arguments)):
+    for row in chain(annotated(detectors, arguments.data), in_pyramid(detectors, pyramid, arguments)):
         rows.append(row)
         print("  ".join(told(row.get(name, "")).rjust(11) for name in COLUMNS), flush=True)
     if arguments.json:

@@ -172,6 +172,8 @@ def cell(row: dict, name: str) -> str:
     if not isinstance(value, float):
         return "" if value is None else str(value)
     digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3
+    if 0 < abs(value) < 0.01:  # such as squared errors
+        digits = min(2 - math.floor(math.log10(abs(value))), 9)
     spread = row.get(f"{name}_ci95")
     known = spread is not None and math.isfinite(spread)
     return f"{value:.{digits}f}" + (f" ± {spread:.{digits}f}" if known else "")

@@ -47,15 +47,15 @@ class Sheets:
         self._cases: dict[str, dict[str, list[Path]]] = {}
 
     def __call__(self, case: str, volumes: dict[str, np.ndarray], rows: list[dict]) -> None:
-        """Draw the truth, each method and, for the models, the absolute difference; see ``evaluation.Show``.
+        """Draw the truth, each method and, of models that are scored by it, the difference; see ``evaluation.Show``.
 
         Args:
             volumes: HU [k, j, i] of isotropic voxels, i to the patient's right, j to the front, k to the head.
         """
-        drawn = {}
+        drawn, scored = {}, {row["method"] for row in rows} - RESERVED
         for method, hu in volumes.items():
             drawn[method] = self._write(f"{len(self._cases)}_{len(drawn)}", hu, _gray)
-            if method not in RESERVED:
+            if method in scored:
                 difference = np.abs(hu.astype(np.float32) - volumes[TRUTH])
                 drawn[f"|{method} − {TRUTH}|"] = self._write(f"{len(self._cases)}_{len(drawn)}", difference, _colored)
         self._cases[case] = drawn

@@ -79,12 +79,13 @@ def evaluate(
             best = min(remade, key=lambda volume: float(np.mean((volume.array.astype(np.float32) - truth) ** 2)))
             row = {"case": name, "method": method, **fidelity(best.array, truth)}
             plain = _enlarged(predictor, truth)
-            rows += [row, {"case": name, "method": ENLARGED, **fidelity(plain, truth)}]
+            scored = [row, {"case": name, "method": ENLARGED, **fidelity(plain, truth)}]
+            rows += scored
             if show:
                 sample = next(predictor.volumes(1, seed=0))
                 volumes = {TRUTH: truth, method: best.array, samples_of(method): sample.array, ENLARGED: plain}
                 cubes = {key: isotropic(Volume(hu, best.grid), best).array for key, hu in volumes.items()}
-                show(name, cubes, [row])
+                show(name, cubes, scored)
     return rows + novel
 
 

@@ -70,7 +70,7 @@ scales, {run["hours"]} hours on {run["device"]}; adversary
 
 ## Scores
 
-{table(turned([_with_digits(row) for row in summary])) if summary else "None."}
+{table(turned(summary)) if summary else "None."}
 
 `mse`, `psnr` (10 log10(1/MSE)) and `ssim` are those of the reconstruction of the training volumes, HU [−1000, 1000] as
 [0, 1]; beside it, the same of the next coarser scale, enlarged. The others are those of samples, and of patients held
@@ -97,8 +97,3 @@ def _beginning(deformation: int) -> str:
         return "noise"
     change = f"displaced smoothly at random ({deformation} mm) and stretched (up to {STRETCH:.0%})"
     return f"one that was learned from, {change}"
-
-
-def _with_digits(row: dict) -> dict:
-    """A row whose mean squared error has the digits that it needs, which are more than others have."""
-    return {**row, "mse": f"{row['mse']:.6f}"} if "mse" in row else row
