@@ -14,6 +14,7 @@ TASKS = (
     "preview",
     "reconstruct",
     "segment",
+    "detect",
     "synthesize",
     "render",
     "train",

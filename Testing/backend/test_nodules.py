@@ -1,5 +1,7 @@
 """Lists of nodules, spheres of them in CTs of any direction, and data sets made of both."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,8 @@ from CTGANLib.datasets.nodule_sets import make_nodule_set
 from CTGANLib.datasets.nodules import Nodule, nodules_of, patches, read_annotations, spheres, write_annotations
 from CTGANLib.errors import UserError
 from CTGANLib.imaging.geometry import Grid
-from CTGANLib.imaging.volumes import read_any_volume, read_volume, write_volume
+from CTGANLib.imaging.volumes import Volume, read_any_volume, read_volume, write_volume
+from CTGANLib.segmentation.detection import DENSE, candidates, seen_in_lungs
 from CTGANLib.segmentation.frozen import SegmentationLoss, frozen_segmenter
 from CTGANLib.segmentation.label_sets import label_sets
 from CTGANLib.segmentation.labels import NODULE
@@ -24,6 +27,7 @@ from phantoms import DIRECTIONS, MARKER, chest, dicom_series, dicom_tags, turned
 
 EXTENT, SPACING = (180, 130, 120), (3.0, 4.0, 5.0)
 HEADER = "seriesuid,coordX,coordY,coordZ,diameter_mm\n"
+IN_LUNGS = [Nodule((60.0, 0.0, 270.0), 24.0), Nodule((-70.0, 10.0, 265.0), 20.0)]
 RIGHT, LEFT = Nodule((52.0, -20.0, 260.0), 24.0), Nodule((-30.0, -10.0, 240.0), 20.0)
 
 
@@ -210,3 +214,61 @@ def test_nodules_are_put_into_the_patches_that_teach_them(tmp_path):
         if shares[-1] > 50:
             assert seen[nodule].mean() > -780
     assert 16 <= np.count_nonzero(shares) < 24
+
+
+@pytest.fixture(scope="module")
+def with_nodules():
+    """A CT of oblique direction with one nodule in each lung, beside the marker."""
+    ct = chest(turned_grid(DIRECTIONS["oblique"], (290, 210, 150), (2.5, 3.0, 3.5)), scale=1.5)
+    hu = ct.array.copy()
+    hu[spheres(ct.grid, IN_LUNGS).array > 0] = 60
+    return Volume(hu, ct.grid)
+
+
+def bright_balls(ct):
+    """A detector that finds what was put in, and what lies outside of the lungs too."""
+    return Volume((np.abs(ct.array - 60) < 1).astype(np.uint8), ct.grid)
+
+
+def test_nodules_are_looked_for_around_the_lungs_on_the_cts_own_voxels(with_nodules):
+    shapes = []
+
+    def detector(part):
+        shapes.append(part.grid.shape)
+        return bright_balls(part)
+
+    seen = seen_in_lungs(with_nodules, {"balls": detector})
+    assert set(seen) == {"balls", DENSE}
+    assert np.prod(shapes[0]) < with_nodules.array.size
+    found = nodules_of(seen["balls"])
+    assert len(found) == 2 and seen["balls"].array.dtype == bool
+    for nodule, true in zip(found, IN_LUNGS, strict=True):
+        assert nodule.center == pytest.approx(true.center, abs=1.5)
+    counted = candidates(seen["balls"], with_nodules)
+    assert counted["candidates"] == 2 and counted["hu"] == 60
+    assert counted["diameter_mm"] == pytest.approx(22, abs=1.5)
+    assert counted["ml"] == pytest.approx(sum(np.pi / 6 * n.diameter**3 for n in IN_LUNGS) / 1000, rel=0.1)
+    for nodule in IN_LUNGS:
+        assert (seen[DENSE].array & (spheres(with_nodules.grid, [nodule]).array > 0)).any()
+    nothing = candidates(Volume(np.zeros_like(seen[DENSE].array), with_nodules.grid), with_nodules)
+    assert nothing["candidates"] == 0 and np.isnan(nothing["hu"])
+
+
+def test_folders_are_compared_by_what_a_detector_sees(with_nodules, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CTGAN_MODELS", str(tmp_path / "store"))
+    network = build("SmallCNN", NODULE_TASK.classes, 4)
+    settings = SegmentationSettings(task="nodule", network="SmallCNN", filters=4, patch=96)
+    publish(tmp_path / "store" / "Nodules", network, settings, [], [], 0.1, "cpu")
+    for name, volume in (("made", with_nodules), ("real", chest(with_nodules.grid, scale=1.5))):
+        (tmp_path / name).mkdir()
+        write_volume(volume, tmp_path / name / "a.nii.gz")
+    write_volume(Volume(np.full((9, 9, 9), -1000.0), Grid.centered((9, 9, 9), 5.0)), tmp_path / "real" / "air.nii.gz")
+    folders = [str(tmp_path / "made"), str(tmp_path / "real")]
+    assert main(["detect", *folders, "--model", "Nodules", "--csv", str(tmp_path / "rows.csv"), "--events"]) == 0
+    result = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
+    amounts = {row["method"]: row["ml"] for row in result["summary"]}
+    assert set(amounts) == {f"{folder}: {name}" for folder in ("made", "real") for name in ("Nodules", DENSE)}
+    assert amounts[f"made: {DENSE}"] > amounts[f"real: {DENSE}"] + 5
+    assert list(result["left_out"]) == ["real: air"] and (tmp_path / "rows.csv").exists()
+    assert main(["detect", *folders, "--model", "ChestSegmentation"]) == 1
+    assert "finds no nodules" in capsys.readouterr().err

@@ -6,7 +6,8 @@ anyone who has one: ``dataset nodules``, then ``train --recipe segmentation --se
 Then it looks into the lungs. First of the annotated CTs: the share of nodules that it touches, Dice, and candidates a
 CT, beside the plainest detector, all that is denser than -400 HU inside the closed lungs. Then, in the voxels of a
 pyramid (``--pyramid``), of patients of whom neither has learned, of those that the pyramid has learned from, and of its
-samples: candidates a volume, their volume, diameter and HU. With ``--out`` the run is kept: started again, it goes on.
+samples: candidates a volume, their volume, diameter and HU, as ``detect`` counts them in any folders. With ``--out``
+the run is kept: started again, it goes on.
 """
 
 import argparse
@@ -27,8 +28,8 @@ READ = "LIDC-IDRI"
 """What the patients are called whose CTs were read for nodules."""
 DETECTOR = "LungNodules"
 SETTINGS = ("task=nodule", "network=VNet", "patch=48", "batch_size=2", "learning_rate=0.004", "validation_share=0")
+WIDTH = 20
 COLUMNS = ("seen", "by", "volumes", "nodules", "touched", "dice", "candidates", "ml", "diameter_mm", "hu")
-DENSE, CLOSING, MARGIN = -400, 10.0, 10.0
 
 
 def main() -> int:
@@ -43,18 +44,18 @@ def main() -> int:
     if not environment.entered():
         return environment.restart()
     from CTGANLib.models.store import find_model
-    from CTGANLib.segmentation.segmenter import Segmenter
+    from CTGANLib.segmentation.detection import nodule_detector
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.out or Path(temporary)
         pyramid = find_model(arguments.pyramid)
-        detector = Segmenter.from_model(trained(arguments.data, folder, arguments.steps))
-    detectors = {"V-Net": detector, "threshold": dense}
+        detector = nodule_detector(trained(arguments.data, folder, arguments.steps))
+    detectors = {"V-Net": detector}
     rows = []
-    print("  ".join(name.rjust(11) for name in COLUMNS))
+    print("  ".join(name.rjust(WIDTH) for name in COLUMNS))
     for row in chain(annotated(detectors, arguments.data), in_pyramid(detectors, pyramid, arguments)):
         rows.append(row)
-        print("  ".join(told(row.get(name, "")).rjust(11) for name in COLUMNS), flush=True)
+        print("  ".join(told(row.get(name, "")).rjust(WIDTH) for name in COLUMNS), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))
     return 0
@@ -106,10 +107,7 @@ def annotated(detectors: dict, data: Path):
         chosen = [case for case in cases if case.role == role]
         cts = [read_any_volume(case.path, case.slices) for case in chosen]
         truths = [read_any_volume(data / f"{case.name}_nodules.nii.gz") for case in chosen]
-        for name, detector in detectors.items():
-            found = [seen(detector, ct) for ct in cts]
-            row = {"seen": f"real {role}", "by": name, **summed(cts, found)}
-            yield row | agreement(found, truths)
+        yield from rows_of(f"real {role}", cts, detectors, truths)
 
 
 def in_pyramid(detectors: dict, model, arguments):
@@ -120,15 +118,23 @@ def in_pyramid(detectors: dict, model, arguments):
     pyramid, known = Synthesizer.from_model(model), model.metadata["ctgan"]["trained_on"]
     cases = find_cases(arguments.data)
     held_out = [case for case in cases if case.role == "test"][: arguments.count]
-    learned = [case for case in cases if case.name in known]
-    volumes = {
-        "held out": [in_its_voxels(pyramid, case) for case in held_out],
-        "learned": [in_its_voxels(pyramid, case) for case in learned],
-        "made": list(pyramid.volumes(arguments.count, 0)),
-    }
-    for kind, shown in volumes.items():
-        for name, detector in detectors.items():
-            yield {"seen": kind, "by": name, **summed(shown, [seen(detector, volume) for volume in shown])}
+    learned = [case for case in cases if case.name in known][: arguments.count]
+    yield from rows_of("held out", [in_its_voxels(pyramid, case) for case in held_out], detectors)
+    yield from rows_of("learned", [in_its_voxels(pyramid, case) for case in learned], detectors)
+    yield from rows_of("made", list(pyramid.volumes(arguments.count, 0)), detectors)
+
+
+def rows_of(kind: str, cts: list, detectors: dict, truths: list | None = None):
+    """A row for each detector: means over the volumes, and how well it agrees with what is true, if that is known."""
+    from CTGANLib.evaluation.scores import summarize
+    from CTGANLib.segmentation.detection import candidates, seen_in_lungs
+
+    found = [seen_in_lungs(ct, detectors) for ct in cts]
+    for name in found[0]:
+        masks = [seen[name] for seen in found]
+        counted = [{"by": name, **candidates(mask, ct)} for mask, ct in zip(masks, cts, strict=True)]
+        (means,) = summarize(counted, "by")
+        yield {"seen": kind, "volumes": len(cts), **means, **(agreement(masks, truths) if truths else {})}
 
 
 def in_its_voxels(pyramid, case):
@@ -149,48 +155,6 @@ def in_its_voxels(pyramid, case):
     return Volume(hu, Grid.centered(hu.shape, pyramid.spacing))
 
 
-def seen(detector, ct):
-    """What a detector calls a nodule in the box around the lungs of a CT, bool on the CT's grid."""
-    import numpy as np
-
-    from CTGANLib.imaging import masks
-    from CTGANLib.imaging.resampling import grid_part
-    from CTGANLib.imaging.volumes import Volume
-
-    box = masks.box(lungs(ct).any(axis=0), round(MARGIN / float(ct.grid.spacing.min())))
-    found = np.zeros(ct.grid.shape, bool)
-    if ct.array[box].size:
-        found[box] = detector(Volume(ct.array[box], grid_part(ct.grid, box))).array > 0
-    return found
-
-
-def dense(ct):
-    """The plainest detector; see :func:`seen`."""
-    import numpy as np
-
-    from CTGANLib.imaging import masks
-    from CTGANLib.imaging.volumes import Volume
-
-    radius = tuple(max(1, round(CLOSING / step)) for step in ct.grid.spacing[::-1])
-    inside = np.any([masks.closed(lung, radius) for lung in lungs(ct)], axis=0)
-    return Volume((inside & (ct.array > DENSE)).astype(np.uint8), ct.grid)
-
-
-def lungs(ct):
-    """Masks of both, [2, k, j, i]."""
-    import numpy as np
-
-    from CTGANLib.errors import UserError
-    from CTGANLib.segmentation.labels import LEFT_LUNG, RIGHT_LUNG
-    from CTGANLib.segmentation.rules import segment_by_rules
-
-    try:
-        labels = segment_by_rules(ct).array
-    except UserError:
-        labels = np.zeros(ct.grid.shape, np.uint8)
-    return np.stack([labels == label.value for label in (RIGHT_LUNG, LEFT_LUNG)])
-
-
 def agreement(found: list, truths: list) -> dict:
     """How many nodules are touched, and the mean Dice."""
     import numpy as np
@@ -199,32 +163,12 @@ def agreement(found: list, truths: list) -> dict:
     from CTGANLib.evaluation.metrics import dice
 
     touched = [
-        bool((mask & (spheres(truth.grid, [nodule]).array > 0)).any())
+        bool((mask.array & (spheres(truth.grid, [nodule]).array > 0)).any())
         for mask, truth in zip(found, truths, strict=True)
         for nodule in nodules_of(truth)
     ]
-    overlaps = [dice(mask, truth.array > 0) for mask, truth in zip(found, truths, strict=True)]
+    overlaps = [dice(mask.array, truth.array > 0) for mask, truth in zip(found, truths, strict=True)]
     return {"nodules": len(touched), "touched": float(np.mean(touched)), "dice": float(np.mean(overlaps))}
-
-
-def summed(cts: list, found: list) -> dict:
-    """Candidates a volume, their volume in ml, and the medians of their diameter and HU."""
-    import numpy as np
-
-    from CTGANLib.datasets.nodules import nodules_of
-    from CTGANLib.imaging.volumes import Volume
-
-    candidates = [nodules_of(Volume(mask, ct.grid)) for ct, mask in zip(cts, found, strict=True)]
-    values = np.concatenate([ct.array[mask] for ct, mask in zip(cts, found, strict=True)])
-    milliliters = [mask.sum() * np.prod(ct.grid.spacing) / 1000 for ct, mask in zip(cts, found, strict=True)]
-    diameters = [nodule.diameter for nodules in candidates for nodule in nodules]
-    return {
-        "volumes": len(cts),
-        "candidates": len(diameters) / len(cts),
-        "ml": float(np.mean(milliliters)),
-        "diameter_mm": float(np.median(diameters)) if diameters else "",
-        "hu": float(np.median(values)) if diameters else "",
-    }
 
 
 def told(value: object) -> str:
