@@ -11,7 +11,7 @@ from ..evaluation.features import Features, RandomFeatures, standardized
 from ..evaluation.generation import frechet_distance_of_planes, hu_histogram_distance, kid, pairwise_ms_ssim
 from ..evaluation.scores import TRUTH, Show
 from ..evaluation.sheets import Sheets
-from ..events import Progress, silent
+from ..events import Progress, part, silent
 from ..imaging.volumes import Volume
 from ..segmentation.features import SegmenterFeatures
 from .pairs import show_pairs
@@ -51,42 +51,62 @@ def evaluate(
         ``ssim`` of the reconstruction (see :func:`fidelity`). Then a row with the scores of :func:`novelty` for each
         model's samples (see :func:`samples_of`), and one for ``HELD_OUT`` on the field of the first model.
     """
-    rows, novel = [], []
     learned = {name: path for name, path in cases.items() if path in training}
     others = [path for path in cases.values() if path not in training]
+    sheets = show if isinstance(show, Sheets) else None
+    sampled = _sampled(predictors, training, others, part(progress, 0, 0.3), sheets)
+    return _remade(predictors, learned, part(progress, 0.3, 0.7), show) + sampled
+
+
+def _sampled(
+    predictors: dict[str, Synthesizer],
+    training: list[Path],
+    others: list[Path],
+    progress: Progress,
+    sheets: Sheets | None,
+) -> list[dict]:
+    """The rows of samples and of patients held out."""
+    rows = []
     for number, (method, predictor) in enumerate(predictors.items()):
-        progress(0.3 * number / len(predictors), f"Sampling {method}")
+        progress(number / len(predictors), f"Sampling {method}")
         truths = [on_field_of(predictor, path) for path in training]
-        samples = [volume.array for volume in predictor.volumes(SAMPLES, seed=0)]
-        near, own = matches(samples, truths, within=False), matches(truths, truths, within=True)
-        scores = novelty(np.stack(samples), truths, predictor.spacing[:2], near, own)
-        novel.append({"case": "all", "method": samples_of(method), **scores})
-        if isinstance(show, Sheets):
-            show_pairs(show, method, near, samples, truths)
-            show_pairs(show, f"training volumes of {method} among themselves", own, truths, truths)
+        own = matches(truths, truths, within=True)
+        new = {samples_of(method): [volume.array for volume in predictor.volumes(SAMPLES, seed=0)]}
         if others and not number:
-            real = [on_field_of(predictor, path) for path in others]
-            near = matches(real, truths, within=False)
-            scores = novelty(np.stack(real), truths, predictor.spacing[:2], near, own)
-            novel.append({"case": "all", "method": HELD_OUT, **scores})
+            new[HELD_OUT] = [on_field_of(predictor, path) for path in others]
+        for name, volumes in new.items():
+            near = matches(volumes, truths, within=False)
+            scores = novelty(np.stack(volumes), truths, predictor.spacing[:2], near, own)
+            rows.append({"case": "all", "method": name, **scores})
+            if sheets:
+                show_pairs(sheets, name, near, volumes, truths)
+        if sheets:
+            show_pairs(sheets, f"training volumes of {method} among themselves", own, truths, truths)
+    return rows
+
+
+def _remade(
+    predictors: dict[str, Synthesizer], learned: dict[str, Path], progress: Progress, show: Show | None
+) -> list[dict]:
+    """The rows of reconstructions."""
+    rows = []
     for number, (name, path) in enumerate(learned.items()):
-        progress(0.3 + 0.7 * number / len(learned), f"Scoring {name}")
+        progress(number / len(learned), f"Scoring {name}")
         for method, predictor in predictors.items():
             truth = on_field_of(predictor, path)
-            numbers = range(len(predictor.network.fixed_noise))
-            # A model does not say which of its volumes is which.
-            remade = [predictor.reconstruction(n) for n in numbers]
-            best = min(remade, key=lambda volume: float(np.mean((volume.array.astype(np.float32) - truth) ** 2)))
-            row = {"case": name, "method": method, **fidelity(best.array, truth)}
             plain = _enlarged(predictor, truth)
-            scored = [row, {"case": name, "method": ENLARGED, **fidelity(plain, truth)}]
+            # A model does not say which of its volumes is which.
+            remade = [predictor.reconstruction(n) for n in range(len(predictor.network.fixed_noise))]
+            best = min(remade, key=lambda volume: float(np.mean((volume.array.astype(np.float32) - truth) ** 2)))
+            made = {method: best.array, ENLARGED: plain}
+            scored = [{"case": name, "method": key, **fidelity(hu, truth)} for key, hu in made.items()]
             rows += scored
             if show:
                 sample = next(predictor.volumes(1, seed=0))
                 volumes = {TRUTH: truth, method: best.array, samples_of(method): sample.array, ENLARGED: plain}
                 cubes = {key: isotropic(Volume(hu, best.grid), best).array for key, hu in volumes.items()}
                 show(name, cubes, scored)
-    return rows + novel
+    return rows
 
 
 def samples_of(method: str) -> str:
