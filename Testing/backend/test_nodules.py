@@ -225,7 +225,7 @@ def with_nodules():
     return Volume(hu, ct.grid)
 
 
-def bright_balls(ct):
+def bright_balls(ct, progress):
     """A detector that finds what was put in, and what lies outside of the lungs too."""
     return Volume((np.abs(ct.array - 60) < 1).astype(np.uint8), ct.grid)
 
@@ -233,9 +233,9 @@ def bright_balls(ct):
 def test_nodules_are_looked_for_around_the_lungs_on_the_cts_own_voxels(with_nodules):
     shapes = []
 
-    def detector(part):
+    def detector(part, progress):
         shapes.append(part.grid.shape)
-        return bright_balls(part)
+        return bright_balls(part, progress)
 
     seen = seen_in_lungs(with_nodules, {"balls": detector})
     assert set(seen) == {"balls", DENSE}

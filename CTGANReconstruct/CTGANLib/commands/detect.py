@@ -1,10 +1,13 @@
-"""``detect``: what a nodule detector sees in the CTs of folders, such as synthetic beside real ones."""
+"""``detect``: what a nodule detector sees in the CTs of folders, such as synthetic beside real ones.
+
+Only CTs of like voxels are to be compared, since thick slices hide nodules.
+"""
 
 import argparse
 from pathlib import Path
 
 from ..errors import UserError
-from ..events import Progress
+from ..events import Progress, part
 from ..files import staged_all
 from .arguments import add_device
 
@@ -33,11 +36,12 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
     rows, left_out = [], {}
     with staged_all(arguments.csv) as (csv,):
         for number, (source, case) in enumerate(cases):
-            progress(number / len(cases), f"Looking at {case.name}")
+            looking = part(progress, number / len(cases), 1 / len(cases), f"{case.name}: ")
+            looking(0.0, "Reading the CT")
             try:
                 ct = read_any_volume(case.path, case.slices)
                 check_hu(ct.array, case.name)
-                seen = seen_in_lungs(ct, detectors)
+                seen = seen_in_lungs(ct, detectors, looking)
             except UserError as error:
                 left_out[f"{source}: {case.name}"] = error.message.replace(str(case.path), "It")
                 continue

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..datasets.nodules import nodules_of
 from ..errors import UserError
+from ..events import Progress, part, silent
 from ..imaging import masks
 from ..imaging.resampling import grid_part
 from ..imaging.volumes import Volume
@@ -19,7 +20,7 @@ DENSE = "denser than -400 HU"
 """What stands beside the detectors: all that is denser inside the closed lungs."""
 _DENSE_HU, _CLOSING, _MARGIN = -400, 10.0, 10.0  # the latter in mm
 
-Detector = Callable[[Volume], Volume]
+Detector = Callable[[Volume, Progress], Volume]
 """From a CT in HU to a label map, 0 where there is no nodule."""
 
 
@@ -35,7 +36,7 @@ def nodule_detector(model: Model, device: str = "cpu") -> Segmenter:
     return segmenter
 
 
-def seen_in_lungs(ct: Volume, detectors: dict[str, Detector]) -> dict[str, Volume]:
+def seen_in_lungs(ct: Volume, detectors: dict[str, Detector], progress: Progress = silent) -> dict[str, Volume]:
     """What each detector, and ``DENSE``, calls a nodule in the box around the lungs, bool on the CT's grid.
 
     Raises:
@@ -46,10 +47,10 @@ def seen_in_lungs(ct: Volume, detectors: dict[str, Detector]) -> dict[str, Volum
     radius = tuple(max(1, round(_CLOSING / step)) for step in ct.grid.spacing)
     inside = np.any([masks.closed(lung, radius) for lung in both], axis=0)
     box = masks.box(inside, round(_MARGIN / float(ct.grid.spacing.min())))
-    part, found = Volume(ct.array[box], grid_part(ct.grid, box)), {}
-    for name, detector in detectors.items():
+    inner, found = Volume(ct.array[box], grid_part(ct.grid, box)), {}
+    for number, (name, detector) in enumerate(detectors.items()):
         found[name] = np.zeros(ct.grid.shape, bool)
-        found[name][box] = detector(part).array > 0
+        found[name][box] = detector(inner, part(progress, number / len(detectors), 1 / len(detectors))).array > 0
     found[DENSE] = inside & (ct.array > _DENSE_HU)
     return {name: Volume(mask, ct.grid) for name, mask in found.items()}
 
