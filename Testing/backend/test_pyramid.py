@@ -387,6 +387,10 @@ def test_evaluation_and_bundle(trained, prepared, tmp_path, monkeypatch):
     assert {"ms_ssim", "kid", "organ_kid", "fid_planes", "patch_hu", "own_patch_hu"} <= set(samples) == set(real)
     assert real["patch_least_hu"] < 1 and real["kid"] < samples["kid"]  # the phantom itself is among them
     assert summarize(rows)[0]["n"] == 1 and len(shown) == 1 and len(shown[0][1]) == 4
+    # A model that says what it has learned from is not scored on others that train.
+    told = KIT.evaluate({"pyramid": Synthesizer(network, learned_from=["phantom"])}, cases, list(cases.values()))
+    assert [row["case"] for row in told] == ["phantom", "phantom", "all", "all"]
+    assert told[0] == rows[0] and told[-1] == rows[-1]
     model = KIT.publish(tmp_path / "model", network, TINY, [], rows, 0.1, "cpu")
     loaded = Synthesizer.from_model(open_bundle(model.folder))
     (one,), (two,) = (maker.volumes(1, 3) for maker in (synthesizer, loaded))

@@ -38,10 +38,13 @@ def evaluate(
 ) -> list[dict]:
     """Score pyramids on the volumes that they learned from, and their samples beside those and other patients.
 
+    A model of the store says what it has learned from. Where it does not, or none of that is there, it is taken to have
+    learned from all that trains.
+
     Args:
         predictors: the models by name.
-        cases: name and prepared file of each volume learned from, and of patients held out.
-        training: prepared files of all volumes learned from.
+        cases: name and prepared file of each case that trains or is held out.
+        training: prepared files of those that train.
         progress: is told of each case.
         show: is given each case's volumes in isotropic voxels, for pictures; sheets also get patches beside the
             nearest training patches.
@@ -51,16 +54,22 @@ def evaluate(
         ``ssim`` of the reconstruction (see :func:`fidelity`). Then a row with the scores of :func:`novelty` for each
         model's samples (see :func:`samples_of`), and one for ``HELD_OUT`` on the field of the first model.
     """
-    learned = {name: path for name, path in cases.items() if path in training}
-    others = [path for path in cases.values() if path not in training]
+    learned = {method: _learned(predictor, cases, training) for method, predictor in predictors.items()}
+    others = [path for name, path in cases.items() if not any(name in own for own in learned.values())]
     sheets = show if isinstance(show, Sheets) else None
-    sampled = _sampled(predictors, training, others, part(progress, 0, 0.3), sheets)
+    sampled = _sampled(predictors, learned, others, part(progress, 0, 0.3), sheets)
     return _remade(predictors, learned, part(progress, 0.3, 0.7), show) + sampled
+
+
+def _learned(predictor: Synthesizer, cases: dict[str, Path], training: list[Path]) -> dict[str, Path]:
+    """The cases that a pyramid has learned from."""
+    named = {name: path for name, path in cases.items() if name in predictor.learned_from}
+    return named or {name: path for name, path in cases.items() if path in training}
 
 
 def _sampled(
     predictors: dict[str, Synthesizer],
-    training: list[Path],
+    learned: dict[str, dict[str, Path]],
     others: list[Path],
     progress: Progress,
     sheets: Sheets | None,
@@ -69,7 +78,7 @@ def _sampled(
     rows = []
     for number, (method, predictor) in enumerate(predictors.items()):
         progress(number / len(predictors), f"Sampling {method}")
-        truths = [on_field_of(predictor, path) for path in training]
+        truths = [on_field_of(predictor, path) for path in learned[method].values()]
         own = matches(truths, truths, within=True)
         new = {samples_of(method): [volume.array for volume in predictor.volumes(SAMPLES, seed=0)]}
         if others and not number:
@@ -86,13 +95,14 @@ def _sampled(
 
 
 def _remade(
-    predictors: dict[str, Synthesizer], learned: dict[str, Path], progress: Progress, show: Show | None
+    predictors: dict[str, Synthesizer], learned: dict[str, dict[str, Path]], progress: Progress, show: Show | None
 ) -> list[dict]:
     """The rows of reconstructions."""
     rows = []
-    for number, (name, path) in enumerate(learned.items()):
-        progress(number / len(learned), f"Scoring {name}")
-        for method, predictor in predictors.items():
+    for number, (method, predictor) in enumerate(predictors.items()):
+        own = part(progress, number / len(predictors), 1 / len(predictors))
+        for place, (name, path) in enumerate(learned[method].items()):
+            own(place / len(learned[method]), f"Scoring {name}")
             truth = on_field_of(predictor, path)
             plain = _enlarged(predictor, truth)
             # A model does not say which of its volumes is which.

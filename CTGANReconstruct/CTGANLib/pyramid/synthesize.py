@@ -1,6 +1,6 @@
 """From noise to CT volumes, with a trained pyramid."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -24,13 +24,15 @@ class Synthesizer:
     Args:
         network: the pyramid.
         device: of torch.
+        learned_from: names of the cases that it has learned from, where they are known.
 
     Raises:
         UserError: the pyramid has learned nothing.
     """
 
-    def __init__(self, network: PyramidGenerator, device: str = "cpu") -> None:
+    def __init__(self, network: PyramidGenerator, device: str = "cpu", learned_from: Sequence[str] = ()) -> None:
         self.network, self.device = network.to(device).eval(), torch.device(device)
+        self.learned_from = set(learned_from)
         if not network.trained:
             raise UserError("This pyramid has learned nothing yet.", "Train it first.")
         self._shapes = network.shapes[: network.trained]
@@ -42,7 +44,8 @@ class Synthesizer:
         Raises:
             UserError: the model is for another task, or damaged.
         """
-        return cls(model.load("pyramid", {PyramidGenerator.__name__: PyramidGenerator}), device)
+        network = model.load("pyramid", {PyramidGenerator.__name__: PyramidGenerator})
+        return cls(network, device, model.metadata["ctgan"].get("trained_on", ()))
 
     @property
     def spacing(self) -> tuple[float, float, float]:
