@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..datasets.cases import Case
 from ..evaluation.features import RandomFeatures
-from ..evaluation.scores import table
+from ..evaluation.scores import table, turned
 from ..models.bundle import Model, save_bundle
 from ..models.metadata import LICENSE_TEXT, bundle_metadata, listed, network_definition
 from .network import SliceGenerator
@@ -80,9 +80,7 @@ def _card(metadata: dict, settings: SlicesSettings, trained_on: list[Case]) -> s
     classes = f"\nClasses: {', '.join(settings.class_names)}.\n" if settings.class_names else ""
     scores = "No test case was given."
     if run["scores"]:
-        scores = table(
-            [{"": row["method"], **{k: v for k, v in row.items() if k != "method"}} for row in run["scores"]]
-        )
+        scores = table(turned(run["scores"]))
     return f"""# {metadata["name"]}
 
 {metadata["description"]}
