@@ -139,19 +139,12 @@ def rows_of(kind: str, cts: list, detectors: dict, truths: list | None = None):
 
 def in_its_voxels(pyramid, case):
     """A CT as the pyramid would have learned it."""
-    import tempfile
-
-    import numpy as np
-
     from CTGANLib.imaging.geometry import Grid
     from CTGANLib.imaging.volumes import Volume, read_any_volume
     from CTGANLib.pyramid.evaluate import on_field_of
     from CTGANLib.pyramid.preparation import body_box
 
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "ct.npy"
-        np.save(file, body_box(read_any_volume(case.path, case.slices)))
-        hu = on_field_of(pyramid, file)
+    hu = on_field_of(pyramid, body_box(read_any_volume(case.path, case.slices)))
     return Volume(hu, Grid.centered(hu.shape, pyramid.spacing))
 
 

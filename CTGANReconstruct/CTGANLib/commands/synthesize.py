@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
 
     from ..device import choose_device, peak_memory_mb
     from ..files import staged
-    from ..imaging.montage import write_png
+    from ..imaging.montage import check_png, write_png
     from ..imaging.series import write_series
     from ..imaging.volumes import write_volume
 
@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace, progress: Progress) -> dict:
     is_file = bool(arguments.out.suffix) and not arguments.out.is_dir()
     if is_file and arguments.count > 1 and model.task == "pyramid":
         raise UserError(f"{arguments.count} volumes do not fit into one file.", "Give a folder.")
-    if arguments.sheet and arguments.sheet.suffix.lower() != ".png":
-        raise UserError(f"A picture cannot be written as {arguments.sheet.name}.", "Use .png.")
+    if arguments.sheet:
+        check_png(arguments.sheet)  # not after all the work
     progress(0.0, "Loading the model")
     room = importlib.import_module(f"..{model.task}.synthesize", __package__)
     synthesizer = room.Synthesizer.from_model(model, choose_device(arguments.device))

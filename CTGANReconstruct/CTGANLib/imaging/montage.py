@@ -44,14 +44,23 @@ def as_read(axial: np.ndarray) -> np.ndarray:
     return axial[:, ::-1, ::-1]
 
 
+def check_png(path: Path) -> None:
+    """Check that a picture can be written under a name.
+
+    Raises:
+        UserError: it is not called .png.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"A picture cannot be written as {path.name}.", "Use .png.")
+
+
 def write_png(picture: np.ndarray, path: Path) -> None:
     """Write uint8 [rows, columns], or [rows, columns, 3] in color.
 
     Raises:
         UserError: the place cannot be written, or it is not called .png.
     """
-    if path.suffix.lower() != ".png":
-        raise UserError(f"A picture cannot be written as {path.name}.", "Use .png.")
+    check_png(path)
     with staged(path) as temporary:
         write_image(sitk.GetImageFromArray(np.ascontiguousarray(picture), isVector=picture.ndim == 3), temporary)
 

@@ -78,11 +78,11 @@ def _sampled(
     rows = []
     for number, (method, predictor) in enumerate(predictors.items()):
         progress(number / len(predictors), f"Sampling {method}")
-        truths = [on_field_of(predictor, path) for path in learned[method].values()]
+        truths = [on_field_of(predictor, np.load(path)) for path in learned[method].values()]
         own = matches(truths, truths, within=True)
         new = {samples_of(method): [volume.array for volume in predictor.volumes(SAMPLES, seed=0)]}
         if others and not number:
-            new[HELD_OUT] = [on_field_of(predictor, path) for path in others]
+            new[HELD_OUT] = [on_field_of(predictor, np.load(path)) for path in others]
         for name, volumes in new.items():
             near = matches(volumes, truths, within=False)
             scores = novelty(np.stack(volumes), truths, predictor.spacing[:2], near, own)
@@ -101,18 +101,18 @@ def _remade(
     rows = []
     for number, (method, predictor) in enumerate(predictors.items()):
         own = part(progress, number / len(predictors), 1 / len(predictors))
+        remade = [predictor.reconstruction(n) for n in range(len(predictor.network.fixed_noise))]
+        sample = next(predictor.volumes(1, seed=0))
         for place, (name, path) in enumerate(learned[method].items()):
             own(place / len(learned[method]), f"Scoring {name}")
-            truth = on_field_of(predictor, path)
+            truth = on_field_of(predictor, np.load(path))
             plain = _enlarged(predictor, truth)
             # A model does not say which of its volumes is which.
-            remade = [predictor.reconstruction(n) for n in range(len(predictor.network.fixed_noise))]
             best = min(remade, key=lambda volume: float(np.mean((volume.array.astype(np.float32) - truth) ** 2)))
             made = {method: best.array, ENLARGED: plain}
             scored = [{"case": name, "method": key, **fidelity(hu, truth)} for key, hu in made.items()]
             rows += scored
             if show:
-                sample = next(predictor.volumes(1, seed=0))
                 volumes = {TRUTH: truth, method: best.array, samples_of(method): sample.array, ENLARGED: plain}
                 cubes = {key: isotropic(Volume(hu, best.grid), best).array for key, hu in volumes.items()}
                 show(name, cubes, scored)
@@ -124,11 +124,12 @@ def samples_of(method: str) -> str:
     return f"{method}, samples"
 
 
-def on_field_of(predictor: Synthesizer, path: Path) -> np.ndarray:
-    """A prepared CT on the field and in the voxels of a pyramid, float32 HU [k, j, i] in [−1000, 1000]."""
+def on_field_of(predictor: Synthesizer, hu: np.ndarray) -> np.ndarray:
+    """A prepared CT (see ``preparation``) on the field and in the voxels of a pyramid, float32 HU [k, j, i] in
+    [−1000, 1000]."""
     sides = zip(predictor.shape, predictor.spacing[::-1], strict=True)
     field = tuple(round(size * spacing) for size, spacing in sides)
-    return on_field(np.load(path), field, predictor.shape)[0, 0].clip(HU_MIN, HU_MAX).numpy()
+    return on_field(hu, field, predictor.shape)[0, 0].clip(HU_MIN, HU_MAX).numpy()
 
 
 def fidelity(made: np.ndarray, truth: np.ndarray) -> dict[str, float]:
